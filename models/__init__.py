@@ -1,0 +1,1 @@
+"""What things are: errors, principals, documents, tables and the generated facts of FHIR R4."""
