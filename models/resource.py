@@ -1,6 +1,6 @@
 """Where the current version of every resource lives: one table a type, three shared index tables.
 
-    fhir_<type>      id, version, tx, last_updated, deleted, body, patient, terms[], <date>_start, <date>_end …
+    fhir_<type>      id, version, tx, last_updated, deleted, body, patient, terms[], <date>_start, _end …
     index_string     names, addresses and texts, normalized        ┐ rows of one resource are replaced
     index_date       dates that repeat within a resource           ├ together with it; found again by
     index_quantity   numbers and quantities with their units       ┘ (resource_type, id)

@@ -198,7 +198,7 @@ def fact(definitions: Definitions, resource_type: str, row: dict[str, Any]) -> d
     if (resource_type, code) in UNIONS:
         return result | {"union": list(UNIONS[resource_type, code])}
     ends = paths_of(definitions, resource_type, kind, expression)
-    if not ends and (resource_type, code) not in {("Patient", "deceased")}:
+    if not ends and (resource_type, code) != ("Patient", "deceased"):
         return None
     result["paths"] = [text for text, _ in ends]
     result["single"] = len({path for _, path in ends}) == 1 and not any("*" in text for text, _ in ends)

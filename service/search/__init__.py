@@ -1,0 +1,1 @@
+"""FHIR search: registry (what may be asked) ► query (what was asked) ► compile (SQL) ► run (a page)."""

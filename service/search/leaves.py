@@ -1,0 +1,322 @@
+"""The last step of extraction: from a FHIR value to index rows, one small function a data type.
+
+    token       code, Coding, CodeableConcept, Identifier, ContactPoint, boolean, string   ─► terms
+    reference   Reference, canonical · uri                                                 ─► terms
+    date        date, dateTime, instant, Period, Timing                                    ─► columns or dates
+    string      string, HumanName, Address                                                 ─► strings
+    quantity    Quantity, Range, SampledData, decimal, integer                             ─► quantities
+
+Source: https://hl7.org/fhir/R4/search.html#ptypes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from service.search.registry import Parameter, Path
+from service.search.values import (
+    ALWAYS,
+    NEVER,
+    Interval,
+    folded,
+    interval,
+    relative,
+    term,
+    token_term,
+)
+
+
+@dataclass(slots=True)
+class Rows:
+    """What has been found in a document so far."""
+
+    fhir_base: str
+    terms: list[str] = field(default_factory=list)
+    columns: dict[str, Any] = field(default_factory=dict)
+    patients: set[str] = field(default_factory=set)
+    strings: list[tuple[str, str, str]] = field(default_factory=list)
+    dates: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    quantities: list[tuple[str, str | None, str | None, Any, Any, Any]] = field(default_factory=list)
+
+
+Visit: TypeAlias = Callable[[Any, Rows], None]
+
+NAME_PARTS = ("family", "given", "prefix", "suffix", "text")
+ADDRESS_PARTS = ("line", "city", "district", "state", "postalCode", "country", "text")
+
+
+def leaf(one: Parameter, way: Path) -> Visit:
+    """The function that indexes one parameter's values of one data type."""
+    if one.kind == "date":
+        return column_date(one, way) if one.store == "column" else repeated_date(one, way)
+    if one.kind == "reference" and way.data_type == "Reference":
+        return reference(one, way)
+    if one.kind in {"reference", "uri"}:
+        return uri(one)
+    if one.kind == "string":
+        return string(one, way)
+    if one.kind in {"quantity", "number"}:
+        return QUANTITIES.get(way.data_type, number)(one)
+    return TOKENS.get(way.data_type, plain)(one)
+
+
+def patient(value: Any, rows: Rows) -> None:
+    """Remember a referenced patient of this server: it decides whose record the document is."""
+    spelled = isinstance(value, dict) and relative(str(value.get("reference", "")), rows.fhir_base)
+    if spelled and spelled.startswith("Patient/"):
+        rows.patients.add(spelled[8:])
+
+
+def plain(one: Parameter) -> Visit:
+    """Codes and strings without a system of their own, and booleans."""
+    stem = f"{one.code}="
+
+    def visit(value: Any, rows: Rows) -> None:
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        if isinstance(value, str):
+            rows.terms.append(term(stem + value.casefold()))
+
+    return visit
+
+
+def add_token(terms: list[str], stem: str, system: Any, code: Any) -> None:
+    """Index one system and code in each way that they may be asked for."""
+    if code:
+        terms.append(term(stem + code.casefold()))
+        terms.append(term(stem + token_term(system, code)))
+    if system:
+        terms.append(term(f"{stem}{system}|"))
+
+
+def coding(one: Parameter) -> Visit:
+    """A Coding."""
+    stem = f"{one.code}="
+
+    def visit(value: Any, rows: Rows) -> None:
+        add_token(rows.terms, stem, value.get("system"), value.get("code"))
+
+    return visit
+
+
+def concept(one: Parameter) -> Visit:
+    """Every coding of a CodeableConcept."""
+    stem = f"{one.code}="
+
+    def visit(value: Any, rows: Rows) -> None:
+        for item in value.get("coding", ()):
+            add_token(rows.terms, stem, item.get("system"), item.get("code"))
+
+    return visit
+
+
+def identifier(one: Parameter) -> Visit:
+    """An Identifier, also by its type."""
+    stem, typed = f"{one.code}=", f"{one.code}:of-type="
+
+    def visit(value: Any, rows: Rows) -> None:
+        number_text = value.get("value")
+        add_token(rows.terms, stem, value.get("system"), number_text)
+        for item in value.get("type", {}).get("coding", ()):
+            if number_text and item.get("code"):
+                kind = token_term(item.get("system"), item["code"])
+                rows.terms.append(term(f"{typed}{kind}|{number_text.casefold()}"))
+
+    return visit
+
+
+def contact(one: Parameter) -> Visit:
+    """A ContactPoint: its system (phone, email …) stands for the code system."""
+    stem = f"{one.code}="
+
+    def visit(value: Any, rows: Rows) -> None:
+        add_token(rows.terms, stem, value.get("system"), value.get("value"))
+
+    return visit
+
+
+TOKENS: dict[str, Callable[[Parameter], Visit]] = {
+    "Coding": coding,
+    "CodeableConcept": concept,
+    "Identifier": identifier,
+    "ContactPoint": contact,
+}
+
+
+def reference(one: Parameter, way: Path) -> Visit:
+    """A Reference: literal, logical or both. A patient held by the column gets no term."""
+    stem, logical = f"{one.code}=", f"{one.code}:identifier="
+    wanted = f"{way.target}/" if way.target else ""
+    in_column = one.in_patient_column
+
+    def visit(value: Any, rows: Rows) -> None:
+        spelled = relative(value.get("reference") or "", rows.fhir_base)
+        if wanted and not (spelled or f"{value.get('type', way.target)}/").startswith(wanted):
+            return
+        if spelled and not (in_column and spelled.startswith("Patient/")):
+            rows.terms.append(term(stem + spelled))
+        if held := value.get("identifier"):
+            add_token(rows.terms, logical, held.get("system"), held.get("value"))
+
+    return visit
+
+
+def uri(one: Parameter) -> Visit:
+    """A uri or canonical, the latter with and without its version."""
+    stem = f"{one.code}="
+    is_reference = one.kind == "reference"
+
+    def visit(value: Any, rows: Rows) -> None:
+        if isinstance(value, str):
+            spelled = relative(value, rows.fhir_base) if is_reference else value
+            rows.terms.append(term(f"{stem}{spelled}"))
+            if "|" in value:
+                rows.terms.append(term(stem + value.partition("|")[0]))
+
+    return visit
+
+
+def string(one: Parameter, way: Path) -> Visit:
+    """A string, or every part of a name or an address."""
+    code = one.code
+    parts = {"HumanName": NAME_PARTS, "Address": ADDRESS_PARTS}.get(way.data_type, ())
+
+    def visit(value: Any, rows: Rows) -> None:
+        if isinstance(value, str):
+            rows.strings.append((code, folded(value), value))
+            return
+        for part in parts:
+            held = value.get(part)
+            for text in held if isinstance(held, list) else (held,):
+                if text:
+                    rows.strings.append((code, folded(text), text))
+
+    return visit
+
+
+def column_date(one: Parameter, way: Path) -> Visit:
+    """A date that has one value: two columns."""
+    start, end = f"{one.column}_start", f"{one.column}_end"
+    read = DATES.get(way.data_type, moment)
+
+    def visit(value: Any, rows: Rows) -> None:
+        if (found := read(value)) is not None:
+            rows.columns[start], rows.columns[end] = found
+
+    return visit
+
+
+def repeated_date(one: Parameter, way: Path) -> Visit:
+    """A date that may repeat: a row of ``index_date`` for each value."""
+    code = one.code
+    read = DATES.get(way.data_type, moment)
+
+    def visit(value: Any, rows: Rows) -> None:
+        if (found := read(value)) is not None:
+            rows.dates.append((code, *found))
+
+    return visit
+
+
+def moment(value: Any) -> Interval | None:
+    """A date, dateTime or instant: the time it covers at its precision."""
+    return interval(value) if isinstance(value, str) else None
+
+
+def period(value: Any) -> Interval | None:
+    """A Period; a missing side is open."""
+    start = interval(value["start"]) if "start" in value else (NEVER, NEVER)
+    end = interval(value["end"]) if "end" in value else (ALWAYS, ALWAYS)
+    if start is None or end is None or ("start" not in value and "end" not in value):
+        return None
+    return start[0], end[1]
+
+
+def timing(value: Any) -> Interval | None:
+    """A Timing: from the first to the last of its events, or the bounds of its repetition."""
+    events = [found for event in value.get("event", ()) if event and (found := interval(event))]
+    if events:
+        return min(found[0] for found in events), max(found[1] for found in events)
+    bounds = value.get("repeat", {}).get("boundsPeriod")
+    return period(bounds) if bounds else None
+
+
+DATES: dict[str, Callable[[Any], Interval | None]] = {"Period": period, "Timing": timing}
+
+
+def number(one: Parameter) -> Visit:
+    """A decimal or an integer."""
+    code = one.code
+
+    def visit(value: Any, rows: Rows) -> None:
+        exact = Decimal(value)
+        rows.quantities.append((code, None, None, exact, exact, exact))
+
+    return visit
+
+
+def quantity(one: Parameter) -> Visit:
+    """A Quantity, also by its unit when that differs from its code; ``<`` and ``>`` leave a side open."""
+    code = one.code
+
+    def visit(value: Any, rows: Rows) -> None:
+        if (held := value.get("value")) is None:
+            return
+        exact = Decimal(held)
+        comparator = value.get("comparator", "")
+        low = None if comparator.startswith("<") else exact
+        high = None if comparator.startswith(">") else exact
+        for system, unit in units(value):
+            rows.quantities.append((code, system, unit, exact, low, high))
+
+    return visit
+
+
+def units(value: dict[str, Any]) -> Iterable[tuple[str | None, str | None]]:
+    """The systems and codes by which a quantity's unit may be asked for."""
+    code = value.get("code") or value.get("currency")
+    unit = value.get("unit")
+    if code or not unit:
+        yield value.get("system"), code
+    if unit and unit != code:
+        yield None, unit
+
+
+def span(one: Parameter) -> Visit:
+    """A Range; a missing side is open."""
+    code = one.code
+
+    def visit(value: Any, rows: Rows) -> None:
+        low, high = value.get("low", {}), value.get("high", {})
+        least, most = low.get("value"), high.get("value")
+        if least is None and most is None:
+            return
+        bounds = [None if bound is None else Decimal(bound) for bound in (least, most)]
+        for system, unit in units(low if least is not None else high):
+            rows.quantities.append((code, system, unit, None, *bounds))
+
+    return visit
+
+
+def sampled(one: Parameter) -> Visit:
+    """SampledData: only its origin is a quantity."""
+    inner = quantity(one)
+
+    def visit(value: Any, rows: Rows) -> None:
+        inner(value.get("origin", {}), rows)
+
+    return visit
+
+
+QUANTITIES: dict[str, Callable[[Parameter], Visit]] = {
+    "Quantity": quantity,
+    "Age": quantity,
+    "Duration": quantity,
+    "Money": quantity,
+    "Range": span,
+    "SampledData": sampled,
+}

@@ -1,0 +1,151 @@
+"""What may be searched: every parameter of every supported type, from the generated facts of R4.
+
+    models/definitions/search_parameters.json ──► Parameter(code, kind, paths, store)
+
+``store`` says where the index holds the values: ``terms`` (an array of the type table), ``column`` (a pair
+of date columns), ``string``, ``date``, ``quantity`` (the shared index tables), ``id``, ``last_updated``;
+a ``composite`` has components, a ``union`` means "any of these parameters" and stores nothing itself.
+
+Source: https://hl7.org/fhir/R4/searchparameter-registry.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from models.definitions import RESOURCE_TYPES, search_facts
+
+PATH = re.compile(r"(?P<steps>[^:<]+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+STEP = re.compile(r"(?P<key>\w+)(?P<repeats>\*?)(?:\[(?P<where>\w+)=(?P<equals>[^\]]+)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One JSON member; ``where`` keeps the elements whose member equals a value."""
+
+    key: str
+    repeats: bool = False
+    where: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The way from a resource to a value, the value's data type, and the type a reference must have."""
+
+    steps: tuple[Step, ...]
+    data_type: str
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One search parameter of one type."""
+
+    code: str
+    kind: str
+    url: str
+    store: str
+    paths: tuple[Path, ...] = ()
+    single: bool = False
+    targets: tuple[str, ...] = ()
+    system: str | None = None
+    """The code system implied by a required binding; index terms leave it out."""
+    union: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    base: str = ""
+    """The repeating element that a composite's components share; empty for the resource itself."""
+    in_patient_column: bool = False
+    """References to a patient are held by the ``patient`` column instead of a term."""
+
+    @property
+    def column(self) -> str:
+        """The stem of the two columns of a date parameter that has one value."""
+        return self.code.replace("-", "_")
+
+
+COMMON = (
+    Parameter("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id", "id", single=True),
+    Parameter(
+        "_lastUpdated",
+        "date",
+        "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated",
+        "last_updated",
+        single=True,
+    ),
+)
+"""Parameters of every type that are columns of every table."""
+
+STORES = {
+    "token": "terms",
+    "reference": "terms",
+    "uri": "terms",
+    "string": "string",
+    "number": "quantity",
+    "quantity": "quantity",
+}
+
+
+def path(text: str) -> Path:
+    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``."""
+    found = PATH.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    steps = []
+    for step in found["steps"].split("."):
+        parts = STEP.fullmatch(step)
+        if parts is None:
+            raise ValueError(text)
+        where = (parts["where"], parts["equals"]) if parts["where"] else None
+        steps.append(Step(parts["key"], bool(parts["repeats"]), where))
+    return Path(tuple(steps), found["type"], found["target"])
+
+
+def parameter(fact: Mapping[str, Any], patient_path: tuple[Step, ...] | None) -> Parameter:
+    """Read one row of the generated facts."""
+    kind = fact["kind"]
+    paths = tuple(path(text) for text in fact.get("paths", ()))
+    single = fact.get("single", False)
+    store = STORES.get(kind) or (kind if kind == "composite" or not single else "column")
+    return Parameter(
+        fact["code"],
+        kind,
+        fact["url"],
+        "union" if "union" in fact else store,
+        paths,
+        single,
+        tuple(fact.get("targets", ())),
+        fact.get("system"),
+        tuple(fact.get("union", ())),
+        tuple(fact.get("components", ())),
+        fact.get("base", ""),
+        kind == "reference" and single and len(paths) == 1 and paths[0].steps == patient_path,
+    )
+
+
+@cache
+def parameters(resource_type: str) -> Mapping[str, Parameter]:
+    """The parameters of one type, by code, in alphabetical order."""
+    facts = search_facts()[resource_type]
+    deciding = patient_parameter(resource_type)
+    stated = next((fact for fact in facts if fact["code"] == deciding and fact["single"]), None)
+    patient_path = path(stated["paths"][0]).steps if stated else None
+    own = [parameter(fact, patient_path) for fact in facts]
+    return {one.code: one for one in sorted((*COMMON, *own), key=lambda one: one.code)}
+
+
+@cache
+def patient_parameter(resource_type: str) -> str | None:
+    """The parameter whose reference decides whose record a resource belongs to."""
+    codes = {fact["code"] for fact in search_facts()[resource_type]}
+    return next((code for code in ("patient", "subject", "member") if code in codes), None)
+
+
+def targets(one: Parameter) -> tuple[str, ...]:
+    """The supported types that a reference parameter may point to."""
+    if one.targets:
+        return tuple(name for name in one.targets if name in RESOURCE_TYPES)
+    return RESOURCE_TYPES

@@ -1,0 +1,137 @@
+"""How values are written into the index and read from a query: one spelling for both sides.
+
+    term       status=active · code=<system>|<code> · requester=Practitioner/1      long ones end in a digest
+    folded     "Müller,  Anna" → "muller, anna"                                     names, addresses, texts
+    interval   2026-05 → [2026-05-01, 2026-06-01)                                   half open, in UTC
+    relative   https://here/fhir/Patient/1/_history/2 → Patient/1                   references
+
+Source: https://hl7.org/fhir/R4/search.html#date, #string, #token, #reference
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import MAXYEAR, UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TypeAlias
+
+MAX_TERM = 240
+"""Characters of a term; an index entry of Postgres holds about 2,700 bytes."""
+
+ALWAYS = datetime.max  # noqa: DTZ901 - the driver reads exactly this value as infinity
+"""An interval without an end."""
+
+NEVER = datetime.min  # noqa: DTZ901 - the driver reads exactly this value as minus infinity
+"""An interval without a beginning."""
+
+MOMENT = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)"
+    r"(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
+)
+
+FARTHEST_ZONE = timedelta(hours=14)
+MINUTES_OF_HOUR = 60
+
+LITERAL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}", re.ASCII)
+
+Interval: TypeAlias = tuple[datetime, datetime]
+"""Half open: the start belongs to it, the end does not."""
+
+
+def term(text: str) -> str:
+    """Bound the length of a term, keeping different terms different."""
+    if len(text) <= MAX_TERM:
+        return text
+    return f"{text[: MAX_TERM - 40]}#{blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+
+def token_term(system: str | None, code: str) -> str:
+    """Spell ``system|code``; ``|code`` says that there is no system. Codes are compared without case."""
+    return f"{escaped(system or '')}|{escaped(code.casefold())}"
+
+
+def escaped(text: str) -> str:
+    """Keep a bar within a value apart from the one between system and code."""
+    return text.replace("\\", "\\\\").replace("|", "\\|") if "|" in text or "\\" in text else text
+
+
+def folded(text: str) -> str:
+    """Fold case, accents and white space, so that what a person takes for equal is equal."""
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return " ".join(text.casefold().split())
+
+
+@lru_cache(maxsize=8192)
+def relative(reference: str, fhir_base: str) -> str | None:
+    """Spell a literal reference as ``Type/id`` when it is ours; None for a contained resource.
+
+    ``fhir_base`` ends in a slash. The version is dropped: a search for a resource finds references to any
+    of its versions.
+    """
+    if not reference or reference[0] == "#":
+        return None
+    local = reference.removeprefix(fhir_base)
+    bare = local.partition("/_history/")[0]
+    return bare if LITERAL.fullmatch(bare) else local
+
+
+@lru_cache(maxsize=8192)
+def interval(text: str) -> Interval | None:
+    """Read a date of any precision as the time it covers; None when it is not a date.
+
+    A time without an offset is taken as UTC.
+    """
+    found = MOMENT.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = found.groups()
+    try:
+        if hour is None:
+            return day_interval(int(year), month, day)
+        clock = (int(hour), int(minute), min(int(second or 0), 59))
+        start = datetime(int(year), int(month), int(day), *clock, tzinfo=zone(offset))
+    except ValueError:
+        return None
+    length = timedelta(minutes=1) if second is None else timedelta(seconds=1)
+    if second == "60":
+        start += length
+    if fraction:
+        digits = min(len(fraction) - 1, 6)
+        start += timedelta(microseconds=int(fraction[1:7].ljust(6, "0")))
+        length = timedelta(microseconds=10 ** (6 - digits))
+    return shifted(start, timedelta()), shifted(start, length)
+
+
+def day_interval(year: int, month: str | None, day: str | None) -> Interval:
+    """The interval of a year, a month or a day, in UTC."""
+    start = datetime(year, int(month or 1), int(day or 1), tzinfo=UTC)
+    if day is not None:
+        return start, shifted(start, timedelta(days=1))
+    following = (year + 1, 1) if month is None or month == "12" else (year, int(month) + 1)
+    if following[0] > MAXYEAR:
+        return start, ALWAYS
+    return start, datetime(*following, 1, tzinfo=UTC)
+
+
+def zone(offset: str | None) -> timezone:
+    """Read ``Z``, an offset of up to 14 hours, or nothing (UTC)."""
+    if offset is None or offset == "Z":
+        return UTC
+    hours, minutes = int(offset[1:3]), int(offset[4:6])
+    ahead = timedelta(hours=hours, minutes=minutes)
+    if ahead > FARTHEST_ZONE or minutes >= MINUTES_OF_HOUR:
+        raise ValueError(offset)
+    return timezone(-ahead if offset[0] == "-" else ahead)
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Add to an instant and spell it in UTC; beyond the calendar lies infinity."""
+    try:
+        return (moment + by).astimezone(UTC)
+    except OverflowError:
+        return ALWAYS if moment.year > 1 else NEVER
