@@ -1,0 +1,178 @@
+"""Connections to PostgreSQL: one asyncpg pool for the hot path, one SQLAlchemy factory for the rest.
+
+    Database.acquire()     -> asyncpg connection    reads, searches and writes of resources
+    Database.sessions()    -> AsyncSession          OAuth and administration, made on first use
+
+No statement may leave session state behind: settings are ``SET LOCAL`` and locks belong to transactions.
+Therefore a connection returns to the pool without the round trip of a reset; asyncpg still rolls back a
+transaction that was left open.
+
+When the database goes away, whoever needs it gets ``Unavailable`` (503 with Retry-After), and the pool
+connects again by itself.
+
+Source: https://magicstack.github.io/asyncpg/current/api/index.html#connection-pools
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from models.errors import FhirError, TooCostly, Unavailable
+
+RETRY_AFTER_S = 5
+STATEMENT_TIMEOUT_S = 30
+ACQUIRE_TIMEOUT_S = 10
+"""How long a request waits for a free connection before it is told to come back."""
+
+SERVER_SETTINGS: Mapping[str, str] = {
+    "application_name": "kat-fhir",
+    "jit": "off",
+    "plan_cache_mode": "force_custom_plan",
+    "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+    "idle_in_transaction_session_timeout": "60s",
+    "timezone": "UTC",
+}
+
+GONE = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCatalogNameError,
+    FileNotFoundError,
+)
+"""What the driver raises when the database is away: the socket is gone, it shuts down, it is a replica."""
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[Any]
+else:
+    # The class takes its type parameter in its stubs only.
+    Connection = asyncpg.Connection
+"""What runs a statement. A pooled connection is a proxy with the same methods."""
+
+
+class Database:
+    """The database as one process sees it. Make it with ``open`` and close it at the end."""
+
+    def __init__(self, dsn: str, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self.dsn = dsn
+        self.pool = pool
+        self._engine: AsyncEngine | None = None
+
+    @classmethod
+    async def open(
+        cls, dsn: str, *, min_size: int = 1, max_size: int = 10, patience_s: float = 30
+    ) -> Database:
+        """Connect, waiting up to ``patience_s`` seconds for a database that is starting.
+
+        Raises:
+            Unavailable: The database did not answer in time.
+        """
+        deadline = time.monotonic() + patience_s
+        pause_s = 0.1
+        while True:
+            try:
+                return cls(dsn, await _pool(dsn, min_size, max_size))
+            except (*GONE, OSError) as error:
+                if time.monotonic() + pause_s > deadline:
+                    raise unavailable() from error
+            await asyncio.sleep(pause_s)
+            pause_s = min(2.0, pause_s * 2)
+
+    async def close(self) -> None:
+        """Close every connection, letting statements that run come to their end."""
+        if self._engine is not None:
+            await self._engine.dispose()
+        try:
+            await asyncio.wait_for(self.pool.close(), timeout=STATEMENT_TIMEOUT_S)
+        except TimeoutError:
+            self.pool.terminate()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection; a loss of the database inside the block becomes Unavailable.
+
+        Raises:
+            Unavailable: The database is away, or no connection became free in time.
+            TooCostly: A statement ran into the time limit.
+        """
+        try:
+            async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                yield cast("Connection", connection)
+        except Exception as error:
+            answer = translated(error)
+            if answer is None:
+                raise
+            raise answer from error
+
+    @cached_property
+    def sessions(self) -> async_sessionmaker[AsyncSession]:
+        """Make sessions of SQLAlchemy on the same driver; objects stay readable after a commit."""
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=2,
+            max_overflow=8,
+            pool_pre_ping=True,
+        )
+        return async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def _connect(self) -> Connection:
+        return await asyncpg.connect(self.dsn, server_settings=dict(SERVER_SETTINGS), timeout=5)
+
+
+def unavailable() -> Unavailable:
+    """Make the answer for a database that is away."""
+    return Unavailable(headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def translated(error: BaseException) -> FhirError | None:
+    """Tell what a driver's error means for the caller; None when it is not about the database's health."""
+    if isinstance(error, FhirError):
+        return None
+    if isinstance(error, DBAPIError):
+        return unavailable() if error.connection_invalidated else _translated_cause(error)
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return TooCostly(headers={"Retry-After": str(RETRY_AFTER_S)})
+    if isinstance(error, asyncpg.InterfaceError):
+        return unavailable() if "clos" in str(error) else None
+    return unavailable() if isinstance(error, GONE) else None
+
+
+def _translated_cause(error: DBAPIError) -> FhirError | None:
+    """SQLAlchemy wraps its adapter's error, which wraps the driver's."""
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return translated(cause) if cause is not None else None
+
+
+async def _pool(dsn: str, min_size: int, max_size: int) -> asyncpg.Pool[asyncpg.Record]:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min(min_size, max_size),
+        max_size=max_size,
+        max_inactive_connection_lifetime=300,
+        max_queries=1_000_000,
+        reset=_keep,
+        timeout=5,
+        command_timeout=STATEMENT_TIMEOUT_S + 5,
+        statement_cache_size=512,
+        max_cached_statement_lifetime=0,
+        server_settings=dict(SERVER_SETTINGS),
+    )
+
+
+async def _keep(_connection: Connection) -> None:
+    """Leave the session as it is; see the module's docstring."""
