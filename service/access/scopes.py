@@ -20,8 +20,11 @@ from models.principal import Scope
 
 INTERACTIONS = "cruds"
 CONTEXTS = frozenset({"patient", "user", "system"})
-LAUNCH_SCOPES = frozenset({"openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access"})
+LAUNCH_SCOPES = frozenset({"openid", "fhirUser", "profile", "launch/patient", "offline_access"})
 """The scopes that name no resource type and that this server honours."""
+
+UNGRANTED_SCOPES = frozenset({"launch", "launch/encounter", "online_access"})
+"""Scopes of SMART that a client may be registered with although they are never granted here."""
 
 MAX_SCOPE_TEXT = 16_384
 """Characters of one ``scope`` parameter that are read; all of US Core in granular form is below 4,000."""
@@ -83,7 +86,7 @@ def check(text: str, resource_types: Collection[str]) -> str:
     if not words or len(text) > MAX_SCOPE_TEXT:
         raise InvalidScope(f"Name at least one scope, in at most {MAX_SCOPE_TEXT} characters.")
     for position, word in enumerate(words, start=1):
-        if word in LAUNCH_SCOPES:
+        if word in LAUNCH_SCOPES or word in UNGRANTED_SCOPES:
             continue
         scope = parse_one(word)
         if scope is None:
