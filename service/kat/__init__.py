@@ -1,0 +1,1 @@
+"""The rules and operations of ketamine-assisted therapy."""

@@ -1,0 +1,203 @@
+"""What the rules need to know beyond the prescription itself, gathered in one round trip.
+
+    subject ─────────────> Patient          by id, or by identifier
+    requester ──────────┬> PractitionerRole ──> Practitioner
+                        └> Practitioner ──────> its PractitionerRoles
+    medicationReference ─> Medication
+
+Resources of the same transaction that are not stored yet (``pending``) stand in for stored ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from models.principal import ClientKind, Principal
+from service.kat.elements import Document, child, children, contained, text
+from service.search.values import term, token_term
+
+if TYPE_CHECKING:
+    import asyncpg
+
+TYPES = ("Patient", "Practitioner", "PractitionerRole", "Medication")
+
+_FACTS_SQL = """
+WITH named_role AS (
+    SELECT id, body, terms FROM fhir_practitioner_role WHERE id = ANY($5::text[]) AND NOT deleted
+), practitioner AS (
+    SELECT id, body FROM fhir_practitioner
+    WHERE NOT deleted AND id = ANY($3::text[] || ARRAY(
+        SELECT substr(term, length('practitioner=Practitioner/') + 1) FROM named_role, unnest(terms) AS term
+        WHERE term LIKE 'practitioner=Practitioner/%'))
+    UNION ALL
+    SELECT found.id, found.body FROM unnest($4::text[]) AS sought CROSS JOIN LATERAL (
+        SELECT id, body FROM fhir_practitioner WHERE terms @> ARRAY[sought] AND NOT deleted LIMIT 2) AS found
+)
+SELECT 'Patient' AS type, id, body FROM fhir_patient WHERE id = ANY($1::text[]) AND NOT deleted
+UNION ALL
+SELECT 'Patient', found.id, found.body FROM unnest($2::text[]) AS sought CROSS JOIN LATERAL (
+    SELECT id, body FROM fhir_patient WHERE terms @> ARRAY[sought] AND NOT deleted LIMIT 2) AS found
+UNION ALL
+SELECT 'Practitioner', id, body FROM practitioner
+UNION ALL
+SELECT 'PractitionerRole', id, body FROM named_role
+UNION ALL
+SELECT 'PractitionerRole', held.id, held.body
+FROM (SELECT unnest($3::text[]) AS id UNION SELECT id FROM practitioner) AS holder CROSS JOIN LATERAL (
+    SELECT id, body FROM fhir_practitioner_role
+    WHERE terms @> ARRAY['practitioner=Practitioner/' || holder.id] AND NOT deleted LIMIT 50) AS held
+UNION ALL
+SELECT 'Medication', id, body FROM fhir_medication WHERE id = ANY($6::text[]) AND NOT deleted
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Who writes, and the resources that the prescription leads to, by ``Type/id``."""
+
+    writer: Principal
+    resources: Mapping[str, Document] = field(default_factory=dict)
+    fhir_base: str = ""
+
+    def key(self, reference: Document) -> str | None:
+        """Return ``Type/id`` of a literal reference to this server; None for any other reference."""
+        return literal(reference, self.fhir_base)
+
+    def resolve(self, document: Document, reference: Document) -> Document | None:
+        """Return the resource that a reference names, contained or on this server."""
+        target = text(reference, "reference") or ""
+        if target.startswith("#"):
+            return contained(document, target)
+        return self.resources.get(self.key(reference) or "")
+
+    def identified(self, resource_type: str, identifiers: set[tuple[str, str]]) -> list[str]:
+        """Return the keys of the resources of a type that have one of these identifiers."""
+        return [
+            key
+            for key, resource in self.resources.items()
+            if key.startswith(f"{resource_type}/") and identifiers & set(identifiers_of(resource))
+        ]
+
+    def roles_of(self, practitioner: str) -> list[Document]:
+        """Return the PractitionerRoles of a practitioner, given as ``Practitioner/id``."""
+        return [
+            resource
+            for key, resource in self.resources.items()
+            if key.startswith("PractitionerRole/")
+            and self.key(child(resource, "practitioner")) == practitioner
+        ]
+
+
+@dataclass(slots=True)
+class _Sought:
+    """Which resources to look for: ids by type, and identifiers as index terms."""
+
+    ids: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in TYPES})
+    patients: set[str] = field(default_factory=set)
+    practitioners: set[str] = field(default_factory=set)
+
+    def add(self, key: str | None, *types: str) -> None:
+        """Look for ``Type/id`` when it is of one of these types."""
+        resource_type, _, resource_id = (key or "").partition("/")
+        if resource_type in types:
+            self.ids[resource_type].add(resource_id)
+
+
+async def gather(
+    connection: asyncpg.Connection[Any],
+    document: Document,
+    *,
+    writer: Principal,
+    fhir_base: str,
+    pending: Mapping[str, Document] | None = None,
+) -> Facts:
+    """Read what the rules need to judge this MedicationRequest, in at most one round trip.
+
+    Args:
+        connection: Open connection, in the caller's transaction if it has one.
+        document: The MedicationRequest; PHI.
+        writer: Who asks for it to be written.
+        fhir_base: Absolute base of this server, so that absolute references to it are understood.
+        pending: ``Type/id`` to document of the resources that the same transaction will store.
+    """
+    pending = {key: value for key, value in (pending or {}).items() if key.partition("/")[0] in TYPES}
+    sought = _sought(document, writer, fhir_base, pending)
+    rows = await connection.fetch(
+        _FACTS_SQL,
+        list(sought.ids["Patient"]),
+        list(sought.patients),
+        list(sought.ids["Practitioner"]),
+        list(sought.practitioners),
+        list(sought.ids["PractitionerRole"]),
+        list(sought.ids["Medication"]),
+    )
+    stored = {f"{row['type']}/{row['id']}": msgspec.json.decode(row["body"]) for row in rows}
+    return Facts(writer, {**stored, **pending}, fhir_base)
+
+
+def literal(reference: Document, fhir_base: str) -> str | None:
+    """Return ``Type/id`` of a literal reference to this server, without a version."""
+    target = (text(reference, "reference") or "").removeprefix(f"{fhir_base}/").partition("/_history/")[0]
+    resource_type, _, resource_id = target.partition("/")
+    return target if resource_type.isalpha() and resource_id and "/" not in resource_id else None
+
+
+def identifiers_of(resource: Document) -> Iterator[tuple[str, str]]:
+    """Read the (system, value) pairs of a resource's identifiers; only values with a system identify."""
+    for _, identifier in children(resource, "identifier"):
+        yield from identifier_pair(identifier)
+
+
+def identifier_pair(identifier: Document) -> Iterator[tuple[str, str]]:
+    """Read one Identifier as (system, value), case aside."""
+    system, value = text(identifier, "system"), text(identifier, "value")
+    if system and value:
+        yield system, value.casefold()
+
+
+def identifiers_referred(document: Document, reference: Document) -> set[tuple[str, str]]:
+    """Read the identifiers by which a reference names somebody, its own or its contained resource's."""
+    named = set(identifier_pair(child(reference, "identifier")))
+    target = text(reference, "reference") or ""
+    if target.startswith("#"):
+        named |= set(identifiers_of(contained(document, target) or {}))
+    return named
+
+
+def needs_requester(writer: Principal) -> bool:
+    """Tell whether a rule will ask who the requester is: never for imports by operator or EHR."""
+    return not writer.is_operator and not (writer.client_kind is ClientKind.EHR and writer.user is None)
+
+
+def _sought(
+    document: Document, writer: Principal, fhir_base: str, pending: Mapping[str, Document]
+) -> _Sought:
+    sought = _Sought()
+    subject = child(document, "subject")
+    sought.add(literal(subject, fhir_base), "Patient")
+    sought.patients |= _terms(identifiers_referred(document, subject))
+    sought.add(literal(child(document, "medicationReference"), fhir_base), "Medication")
+    if needs_requester(writer):
+        _seek_requester(sought, document, fhir_base, pending)
+    return sought
+
+
+def _seek_requester(
+    sought: _Sought, document: Document, fhir_base: str, pending: Mapping[str, Document]
+) -> None:
+    requester = child(document, "requester")
+    sought.practitioners |= _terms(identifiers_referred(document, requester))
+    target = text(requester, "reference") or ""
+    role = contained(document, target) or pending.get(literal(requester, fhir_base) or "") or {}
+    sought.practitioners |= _terms(identifiers_referred(document, child(role, "practitioner")))
+    for reference in (requester, child(role, "practitioner")):
+        sought.add(literal(reference, fhir_base), "Practitioner", "PractitionerRole")
+
+
+def _terms(identifiers: set[tuple[str, str]]) -> set[str]:
+    """Write identifiers as they stand in the ``terms`` column."""
+    return {term(f"identifier={token_term(system, value)}") for system, value in identifiers}
