@@ -48,7 +48,7 @@ _DEPTH = f"The content is nested more than {MAXIMUM_DEPTH} levels deep. Send a f
 _NOT_JSON = "The content is not valid JSON"
 
 
-class _Refused(Exception):  # noqa: N818  (never leaves this module)
+class _Refused(Exception):
     """A hook of the reader met something to refuse; where it is, only a second look can tell."""
 
 
@@ -234,7 +234,7 @@ def _normalize(value: Any) -> Any:
         return [_normalize(child) for child in value]
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         number = _EXACT.normalize(Decimal(value))
-        return number if number else Decimal(0)
+        return number or Decimal(0)
     return value
 
 
@@ -253,9 +253,7 @@ def _differences(left: Any, right: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def _member_differences(
-    left: dict[str, Any], right: dict[str, Any], name: str, path: str
-) -> Iterator[str]:
+def _member_differences(left: dict[str, Any], right: dict[str, Any], name: str, path: str) -> Iterator[str]:
     place = member(path, name)
     if name in left and name in right:
         yield from _differences(left[name], right[name], place)

@@ -63,7 +63,7 @@ class _Generator:
         self.terminology = terminology
         self.structures: dict[str, dict[str, list[Any]]] = {}
         self.value_sets: dict[str, dict[str, list[str]]] = {}
-        self.invariants: dict[str, dict[str, list[str]]] = {}
+        self.invariants: dict[str, dict[str, str]] = {}
         self.targets: list[list[str]] = [[]]
 
     def add(self, definition: JSON) -> None:
@@ -184,7 +184,7 @@ def _compact(facts: JSON) -> str:
             if isinstance(section, dict)
             else [_line(value) for value in section]
         )
-        opening, closing = "{}" if isinstance(section, dict) else "[]"
+        opening, closing = ("{", "}") if isinstance(section, dict) else ("[", "]")
         sections.append(f'"{name}":{opening}\n' + ",\n".join(items) + f"\n{closing}")
     return "{" + ",\n".join(sections) + "}\n"
 

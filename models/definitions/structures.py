@@ -109,7 +109,8 @@ def codes(value_set: str) -> tuple[str, ...]:
 
 
 def _elements(key: str, row: list[Any]) -> list[Element]:
-    types, _, repeats, value_set, targets = [*row, *("", 0, 0, "", 0)[len(row) :]]
+    defaults: list[Any] = ["", 0, 0, "", 0]
+    types, _, repeats, value_set, targets = row + defaults[len(row) :]
     is_choice = _is_choice(key)
     return [
         Element(

@@ -1,0 +1,54 @@
+"""Asks fhir.resources whether it agrees that a document is a resource.
+
+The model comes last, when our own walk over R4's facts found nothing: the walk is stricter, names every
+place, and knows R4, where the models are R4B's. So an answer of the model is a second opinion.
+A model is imported when its type is first checked: each import costs some 0.1 s.
+
+Source: https://pypi.org/project/fhir.resources/, docs/adr/2611-validate-r4-with-r4b-models.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.document import member
+from models.errors import Issue
+
+_WITHOUT_MODEL = frozenset({"Bundle", "Parameters"})
+"""Their entries are resources, which are checked one by one when the Bundle is executed."""
+_TEXT = "This does not have the structure that FHIR defines for it."
+
+Validate = Callable[[Any], Any]
+
+
+def disagreements(document: dict[str, Any], resource_type: str) -> list[Issue]:
+    """List what the model of this type refuses. What is contained has been walked, and is left out."""
+    if resource_type in _WITHOUT_MODEL:
+        return []
+    if "contained" in document:
+        document = {name: child for name, child in document.items() if name != "contained"}
+    try:
+        _validator(resource_type)(document)
+    except ValidationError as error:
+        places = error.errors(include_url=False, include_context=False, include_input=False)
+        return [Issue("structure", _TEXT, _expression(resource_type, place["loc"])) for place in places]
+    return []
+
+
+@cache
+def _validator(resource_type: str) -> Validate:
+    module = import_module(f"fhir.resources.R4B.{resource_type.lower()}")
+    validate: Validate = getattr(module, resource_type).__pydantic_validator__.validate_python
+    return validate
+
+
+def _expression(resource_type: str, location: tuple[int | str, ...]) -> str:
+    path = resource_type
+    for step in location:
+        path = f"{path}[{step}]" if isinstance(step, int) else member(path, step)
+    return path
