@@ -28,7 +28,7 @@ INSTANT = DateTime(timezone=True)
 
 def instant() -> Any:
     """One side of a date parameter's interval."""
-    return Field(default=None, sa_type=INSTANT)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=INSTANT)
 
 
 class ResourceRow(SQLModel):
@@ -37,11 +37,11 @@ class ResourceRow(SQLModel):
     id: str = Field(primary_key=True, sa_type=Text)
     version: int
     tx: int = Field(sa_type=TransactionId)
-    last_updated: datetime = Field(sa_type=INSTANT)  # type: ignore[call-overload]
+    last_updated: datetime = Field(sa_type=INSTANT)
     deleted: bool
     body: str | None = Field(default=None, sa_type=Text)
     patient: str | None = Field(default=None, sa_type=Text)
-    terms: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    terms: list[str] = Field(sa_type=ARRAY(Text))
 
 
 class CarePlanRow(ResourceRow, table=True):

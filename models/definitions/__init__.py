@@ -2,6 +2,7 @@
 
     search_parameters.json   one row a search parameter, its paths compiled   ← generate_search.py
     compartment.json         how each type belongs to a patient               ← generate_search.py
+    summary.json             elements of a summary, elements never left out   ← generate_search.py
 
 A type is supported when it is in ``RESOURCE_TYPES`` and has a table class in ``models/resource.py``.
 Source: https://hl7.org/fhir/R4/resourcelist.html
@@ -57,3 +58,9 @@ def search_facts() -> dict[str, list[dict[str, Any]]]:
 def compartment() -> dict[str, list[str]]:
     """For each type in the patient compartment, the parameters that say so."""
     return msgspec.json.decode((HERE / "compartment.json").read_bytes(), type=dict[str, list[str]])
+
+
+@cache
+def summary_elements() -> dict[str, dict[str, list[str]]]:
+    """For each type, its ``summary`` and its ``mandatory`` top-level elements; ``[x]`` marks a choice."""
+    return msgspec.json.decode((HERE / "summary.json").read_bytes(), type=dict[str, dict[str, list[str]]])

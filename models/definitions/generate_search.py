@@ -1,4 +1,4 @@
-"""Write the search facts of FHIR R4: ``search_parameters.json`` and ``compartment.json``.
+"""Write the search facts of FHIR R4: ``search_parameters.json``, ``compartment.json``, ``summary.json``.
 
     SearchParameter.expression ──► branches of this type ──► steps walked through the StructureDefinitions
         ──► concrete JSON paths, choice elements resolved, one string a path:
@@ -100,12 +100,12 @@ class Definitions:
         element = self.elements.get(path)
         return element is None or "." not in path or short_types(element) <= {"BackboneElement", "Element"}
 
-    def system_of(self, path: str) -> str | None:
-        """The one code system that a required binding allows for a ``code`` element."""
+    def systems_of(self, path: str) -> set[str]:
+        """The code systems that a required binding allows for a ``code`` element."""
         binding = self.elements[path].get("binding", {})
         if binding.get("strength") != "required":
-            return None
-        return self.systems.get(binding.get("valueSet", "").split("|")[0])
+            return set()
+        return self.systems.get(binding.get("valueSet", "").split("|")[0], set())
 
 
 def resources(file: Path) -> list[dict[str, Any]]:
@@ -134,16 +134,13 @@ def joined(text: str, step: str) -> str:
     return f"{text}.{step}" if text else step
 
 
-def code_systems(folder: Path) -> dict[str, str]:
-    """Value sets that draw from exactly one code system, with that system."""
-    found = {}
-    for resource in resources(folder / "valuesets.json"):
-        if resource["resourceType"] == "ValueSet":
-            included = resource.get("compose", {}).get("include", ())
-            systems = {part.get("system") for part in included}
-            if len(systems) == 1 and None not in systems:
-                found[resource["url"]] = systems.pop()
-    return found
+def code_systems(folder: Path) -> dict[str, set[str]]:
+    """The code systems that each value set draws from."""
+    return {
+        resource["url"]: {part["system"] for part in resource["compose"]["include"] if "system" in part}
+        for resource in resources(folder / "valuesets.json")
+        if resource["resourceType"] == "ValueSet" and "compose" in resource
+    }
 
 
 def branches(expression: str, resource_type: str) -> list[str]:
@@ -205,14 +202,11 @@ def fact(definitions: Definitions, resource_type: str, row: dict[str, Any]) -> d
     targets = row.get("target", ())
     if kind == "reference" and len(targets) < ANY:
         result["targets"] = sorted(targets)
-    systems = {definitions.system_of(path) for text, path in ends if text.endswith(":code")}
-    if (
-        kind == "token"
-        and len(systems) == 1
-        and all(text.endswith(":code") for text, _ in ends)
-        and None not in systems
-    ):
-        result["system"] = systems.pop()
+    systems = {
+        system for text, path in ends if text.endswith(":code") for system in definitions.systems_of(path)
+    }
+    if kind == "token" and systems:
+        result["systems"] = sorted(systems)
     return result
 
 
@@ -267,8 +261,25 @@ def compartment(folder: Path) -> dict[str, list[str]]:
     }
 
 
+def elements(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """The elements of each generated type that a summary shows, and those that no answer may leave out."""
+    definitions = Definitions(folder)
+    result = {}
+    for resource_type in GENERATED_TYPES:
+        shown: dict[str, list[str]] = {"summary": [], "mandatory": []}
+        for path, element in definitions.elements.items():
+            owner, _, name_of_element = path.partition(".")
+            if owner == resource_type and "." not in name_of_element and name_of_element:
+                if element.get("isSummary"):
+                    shown["summary"].append(name_of_element)
+                if element.get("min"):
+                    shown["mandatory"].append(name_of_element)
+        result[resource_type] = shown
+    return result
+
+
 def main() -> None:
-    """Write both files, one parameter a line, so that a change of the registry reads well in a diff."""
+    """Write the files, one parameter a line, so that a change of the registry reads well in a diff."""
     folder = Path(sys.argv[1])
     lines = [
         f"{json.dumps(resource_type)}: [\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
@@ -276,6 +287,8 @@ def main() -> None:
     ]
     (HERE / "search_parameters.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     (HERE / "compartment.json").write_text(json.dumps(compartment(folder), indent=1) + "\n")
+    rows = [f"{json.dumps(name)}: {json.dumps(shown)}" for name, shown in elements(folder).items()]
+    (HERE / "summary.json").write_text("{\n" + ",\n".join(rows) + "\n}\n")
 
 
 if __name__ == "__main__":

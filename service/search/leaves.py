@@ -295,11 +295,16 @@ def span(one: Parameter) -> Visit:
         least, most = low.get("value"), high.get("value")
         if least is None and most is None:
             return
-        bounds = [None if bound is None else Decimal(bound) for bound in (least, most)]
+        bounds = (optional(least), optional(most))
         for system, unit in units(low if least is not None else high):
             rows.quantities.append((code, system, unit, None, *bounds))
 
     return visit
+
+
+def optional(value: Any) -> Decimal | None:
+    """An exact number, or nothing."""
+    return None if value is None else Decimal(value)
 
 
 def sampled(one: Parameter) -> Visit:

@@ -52,8 +52,8 @@ class Parameter:
     paths: tuple[Path, ...] = ()
     single: bool = False
     targets: tuple[str, ...] = ()
-    system: str | None = None
-    """The code system implied by a required binding; index terms leave it out."""
+    systems: tuple[str, ...] = ()
+    """The code systems implied by the binding of a ``code`` element; index terms leave them out."""
     union: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     base: str = ""
@@ -118,7 +118,7 @@ def parameter(fact: Mapping[str, Any], patient_path: tuple[Step, ...] | None) ->
         paths,
         single,
         tuple(fact.get("targets", ())),
-        fact.get("system"),
+        tuple(fact.get("systems", ())),
         tuple(fact.get("union", ())),
         tuple(fact.get("components", ())),
         fact.get("base", ""),
