@@ -1,0 +1,75 @@
+"""The pool: what it answers when the database is away, and what a session looks like."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from models.errors import TooCostly, Unavailable
+from service.database import Database
+
+
+async def test_a_database_that_does_not_answer_is_unavailable_and_says_when_to_retry() -> None:
+    with pytest.raises(Unavailable) as refusal:
+        await Database.open("postgresql://nobody@127.0.0.1:1/none", patience_s=0)
+    assert refusal.value.headers == {"Retry-After": "5"}
+    assert refusal.value.issues[0].code == "transient"
+
+
+async def test_a_connection_lost_in_use_is_unavailable_and_the_pool_recovers(database: Database) -> None:
+    async with database.acquire() as other:
+        with pytest.raises(Unavailable):
+            async with database.acquire() as lost:
+                process_id = await lost.fetchval("SELECT pg_backend_pid()")
+                await other.execute("SELECT pg_terminate_backend($1)", process_id)
+                await lost.fetchval("SELECT 1")
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_session_of_sqlalchemy_that_lost_its_connection_recovers(database: Database) -> None:
+    async with database.sessions() as session:
+        process_id = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    async with database.acquire() as connection:
+        await connection.execute("SELECT pg_terminate_backend($1)", process_id)
+    async with database.sessions() as session:
+        assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_a_statement_over_its_time_limit_is_too_costly(database: Database) -> None:
+    with pytest.raises(TooCostly) as refusal:
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = '20ms'")
+            await connection.execute("SELECT pg_sleep(5)")
+    assert refusal.value.status == 503
+
+
+async def test_an_error_of_the_caller_passes_unchanged(database: Database) -> None:
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with database.acquire() as connection:
+            await connection.fetchval("SELECT 1 / 0")
+
+
+async def test_a_transaction_left_open_is_rolled_back_when_its_task_is_cancelled(database: Database) -> None:
+    async def linger() -> None:
+        async with database.acquire() as connection, connection.transaction():
+            await connection.execute("CREATE TABLE left_open (id int)")
+            await connection.execute("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(linger())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SELECT to_regclass('left_open')") is None
+
+
+async def test_a_session_plans_each_statement_for_its_values_without_jit(database: Database) -> None:
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
+        assert await connection.fetchval("SHOW jit") == "off"
+        assert await connection.fetchval("SHOW statement_timeout") == "30s"
