@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+
 from models.kat.rules import RX_5
 from service.kat import dosing, requester, subject, validity
 from service.kat.elements import Document, child, children, text
