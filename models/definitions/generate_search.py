@@ -101,10 +101,8 @@ class Definitions:
         return element is None or "." not in path or short_types(element) <= {"BackboneElement", "Element"}
 
     def systems_of(self, path: str) -> set[str]:
-        """The code systems that a required binding allows for a ``code`` element."""
+        """The code systems that the binding of a ``code`` element draws from."""
         binding = self.elements[path].get("binding", {})
-        if binding.get("strength") != "required":
-            return set()
         return self.systems.get(binding.get("valueSet", "").split("|")[0], set())
 
 

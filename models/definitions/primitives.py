@@ -40,11 +40,11 @@ _DATE = re.compile(f"{_YEAR}(?:-{_MONTH}(?:-{_DAY})?)?", re.ASCII)
 _DATE_TIME = re.compile(f"{_YEAR}(?:-{_MONTH}(?:-{_DAY}(?:T{_CLOCK}{_ZONE})?)?)?", re.ASCII)
 _INSTANT = re.compile(f"{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}", re.ASCII)
 _TIME = re.compile(_CLOCK, re.ASCII)
-_CODE = re.compile(r"[^\s]+(?: [^\s]+)*")
+_CODE = re.compile("[^\\s\x00-\x1f\ud800-\udfff]+(?: [^\\s\x00-\x1f\ud800-\udfff]+)*")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", re.ASCII)
 _UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SPACE = re.compile(r"\s")
+_NOT_IN_URI = re.compile("[\\s\x00-\x1f\ud800-\udfff]")
 _ACTIVE_SCHEME = re.compile(r"(?:javascript|vbscript):", re.IGNORECASE)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
@@ -68,7 +68,7 @@ _INSTANT_FAULT = Fault(
 _TIME_FAULT = Fault("value", "This is not a time of day. Write hh:mm:ss, without a time zone.")
 _CODE_FAULT = Fault("value", "A code has no leading, trailing or double spaces.")
 _ID_FAULT = Fault("value", "An id is 1 to 64 letters, digits, '-' or '.'.")
-_URI_FAULT = Fault("value", "A URI holds no spaces.")
+_URI_FAULT = Fault("value", "A URI holds no spaces and no control characters.")
 _OID_FAULT = Fault("value", "Write an OID as urn:oid: and its numbers.")
 _UUID_FAULT = Fault("value", "Write a UUID as urn:uuid: and its 36 characters.")
 _SCHEME_FAULT = Fault("value", "A URL that runs a script is not accepted.")
@@ -139,7 +139,7 @@ def _uri(value: Any) -> Fault | None:
         return NOT_A_STRING
     if not value:
         return EMPTY
-    if _SPACE.search(value):
+    if _NOT_IN_URI.search(value):
         return _URI_FAULT
     if value[:4] == "urn:":
         return _urn(value)

@@ -1,0 +1,130 @@
+"""From the text of a query to operands: one reader a kind of parameter.
+
+    token       code · system|code · |code · system|
+    reference   id · Type/id · URL · canonical
+    date        prefix + date of any precision              number, quantity   prefix + number|system|unit
+    string      folded and exact                            uri                as sent
+
+A value that cannot be read raises ``ValueError``; the caller names the parameter, never the value.
+Source: https://hl7.org/fhir/R4/search.html#ptypes
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from typing import TypeAlias
+
+from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Term, Text
+from service.search.registry import Parameter, targets
+from service.search.values import LITERAL, folded, interval, relative, term, token_term
+
+PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
+NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
+LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
+SEPARATORS = {separator: re.compile(r"(?<!\\)((?:\\\\)*)" + re.escape(separator)) for separator in ",|$"}
+
+
+Read: TypeAlias = Callable[[str], tuple[Operand, ...]]
+"""Reads one value; several operands mean that any of them will do."""
+
+
+def split(text: str, separator: str) -> list[str]:
+    r"""Split at a separator that is not escaped by ``\``; the parts keep their escapes."""
+    if "\\" not in text:
+        return text.split(separator)
+    return SEPARATORS[separator].sub(r"\1" + "\0", text).split("\0")
+
+
+def unescaped(text: str) -> str:
+    r"""Resolve ``\,``, ``\|``, ``\$`` and ``\\``."""
+    return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text
+
+
+def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
+    """A token. A ``code`` element has no system of its own: its binding's systems are understood."""
+    stem = stem or f"{one.code}="
+    system, *rest = (unescaped(part) for part in split(text, "|"))
+    if one.store == "id":
+        return (Id(system),)
+    if not rest:
+        return (Term(term(stem + system.casefold())),)
+    code = "|".join(rest)
+    if one.paths and all(way.data_type in {"code", "boolean", "string", "id", "uri"} for way in one.paths):
+        if system not in (one.systems or ("",)):
+            return ()
+        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+    if not code:
+        return (Term(term(f"{stem}{system}|")),) if system else ()
+    return (Term(term(stem + token_term(system, code))),)
+
+
+def of_type(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """``:of-type``: an identifier by its type's system and code and its value."""
+    system, code, value = (unescaped(part) for part in split(text, "|"))
+    return (Term(term(f"{one.code}:of-type={token_term(system, code)}|{value.casefold()}")),)
+
+
+def reference(one: Parameter, text: str, fhir_base: str, resource_type: str | None) -> tuple[Operand, ...]:
+    """A reference. ``resource_type`` comes from a ``:Type`` modifier."""
+    text = unescaped(text)
+    if any(way.data_type in {"canonical", "uri"} for way in one.paths):
+        return (Term(term(f"{one.code}={relative(text, fhir_base)}")),)
+    spelled = relative(text, fhir_base) or ""
+    if LITERAL.fullmatch(spelled) or ":" in spelled:
+        if resource_type is not None and not spelled.startswith(f"{resource_type}/"):
+            return ()
+        return (to_operand(one, spelled),)
+    if not LOGICAL_ID.fullmatch(spelled):
+        if "/" in spelled:
+            return ()
+        raise ValueError
+    kinds = (resource_type,) if resource_type else targets(one)
+    return tuple(to_operand(one, f"{kind}/{spelled}") for kind in kinds)
+
+
+def to_operand(one: Parameter, spelled: str) -> Operand:
+    """Where the index holds a reference: the patient's own column, or a term."""
+    if one.in_patient_column and spelled.startswith("Patient/"):
+        return InPatient(spelled[8:])
+    return Term(term(f"{one.code}={spelled}"))
+
+
+@lru_cache(maxsize=1024)
+def date(text: str) -> tuple[Operand, ...]:
+    """A date with an optional prefix; a ``+`` that arrived as a space is put back."""
+    found = PREFIX.fullmatch(text.replace(" ", "+"))
+    covered = interval(found[2]) if found else None
+    if found is None or covered is None:
+        raise ValueError
+    return (Moment(found[1] or "eq", *covered),)
+
+
+def string(text: str) -> tuple[Operand, ...]:
+    """A string that is not blank."""
+    exact = unescaped(text)
+    if not exact.strip():
+        raise ValueError
+    return (Text(folded(exact), exact),)
+
+
+def uri(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """A uri, exactly as sent."""
+    return (Term(term(f"{one.code}={unescaped(text)}")),)
+
+
+def amount(text: str) -> tuple[Operand, ...]:
+    """A number or quantity with an optional prefix and unit.
+
+    A number stands for everything that rounds to it: ``5.40`` is [5.395, 5.405).
+    """
+    parts = [unescaped(part) for part in split(text, "|")]
+    found = PREFIX.fullmatch(parts[0])
+    if found is None or not NUMBER.fullmatch(found[2]) or len(parts) not in {1, 3}:
+        raise ValueError
+    value = Decimal(found[2])
+    half = Decimal(5).scaleb(int(value.as_tuple().exponent) - 1)
+    system, code = (parts[1] or None, parts[2] or None) if len(parts) > 1 else (None, None)
+    return (Amount(found[1] or "eq", value, value - half, value + half, system, code),)

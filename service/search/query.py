@@ -1,0 +1,193 @@
+"""From the parameters of a request to a ``Query``; pure, so that a bundle entry takes the same way.
+
+    pairs ──► criteria (AND)            name[:modifier][.chain]=value,value (OR)
+          ──► includes, sort keys, page  _include _revinclude _sort _count _total _summary _elements
+          ──► issues                     what was ignored, when handling is lenient
+
+An unknown parameter is ignored with an issue, or refused when ``strict``; a value that cannot be read is
+refused always. Texts name the parameter and never the value, which may be PHI.
+Source: https://hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import parse_qsl
+
+from models.errors import BadRequest, Issue
+from service.search import cursors, reading
+from service.search.criteria import Criterion, Include, Sort
+from service.search.cursors import Cursor
+from service.search.reading import Unknown, unreadable
+from service.search.registry import parameters
+
+DEFAULT_COUNT = 50
+MAX_COUNT = 1000
+MAX_SORT_KEYS = 5
+SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
+IGNORED = frozenset({"_format", "_pretty"})
+"""Parameters of the answer's format, read elsewhere."""
+
+Pairs: TypeAlias = Iterable[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Query:
+    """One search, read and checked."""
+
+    resource_type: str
+    criteria: list[Criterion] = field(default_factory=list)
+    includes: list[Include] = field(default_factory=list)
+    sort: list[Sort] = field(default_factory=list)
+    count: int = DEFAULT_COUNT
+    total: str = "none"
+    summary: str = "false"
+    elements: tuple[str, ...] = ()
+    cursor: Cursor | None = None
+    used: list[tuple[str, str]] = field(default_factory=list)
+    """The pairs that were understood, for the ``self`` link; without the page's cursor."""
+    issues: list[Issue] = field(default_factory=list)
+    """What was ignored; shown as an ``outcome`` entry."""
+
+    @property
+    def counts_only(self) -> bool:
+        """Whether only the number of matches is asked for."""
+        return self.summary == "count" or self.count == 0
+
+
+def parse(resource_type: str, pairs: Pairs, *, base_url: str, strict: bool = False) -> Query:
+    """Read the parameters of a search.
+
+    Args:
+        resource_type: a supported type.
+        pairs: decoded names and values, in order; repeated names are ANDed.
+        base_url: the server's public origin, to recognize its own references.
+        strict: refuse what is not understood instead of ignoring it (``Prefer: handling=strict``).
+
+    Raises:
+        BadRequest: a value or modifier cannot be read, or something is unknown and ``strict``.
+    """
+    query = Query(resource_type)
+    reader = reading.Reader(f"{base_url}/fhir/")
+    for name, value in pairs:
+        if name in IGNORED:
+            continue
+        try:
+            if (control := CONTROLS.get(name.partition(":")[0])) is not None:
+                control(query, name, printable(name, value))
+            elif value:
+                query.criteria.append(reader.criterion(resource_type, name, printable(name, value)))
+            else:
+                reading.without_value(name)
+        except Unknown as unknown:
+            refuse_or_note(query, unknown, strict=strict)
+        else:
+            if name != cursors.PARAMETER:
+                query.used.append((name, value))
+    return query
+
+
+def clauses(resource_type: str, query_string: str, *, base_url: str) -> tuple[Criterion, ...]:
+    """Read a query string that must be criteria and nothing else, as in a granular scope; all must hold.
+
+    Raises:
+        BadRequest: any part of it is not understood.
+    """
+    query = parse(
+        resource_type, parse_qsl(query_string, keep_blank_values=True), base_url=base_url, strict=True
+    )
+    if len(query.criteria) != len(query.used):
+        raise BadRequest("Only search criteria are allowed here.")
+    return tuple(query.criteria)
+
+
+def printable(name: str, value: str) -> str:
+    """Refuse what the database cannot hold: NUL and halves of surrogate pairs."""
+    if "\0" in value or (
+        not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
+    ):
+        raise unreadable(name)
+    return value
+
+
+def refuse_or_note(query: Query, unknown: Unknown, *, strict: bool) -> None:
+    """Refuse what is not understood, or note that it is ignored."""
+    text = str(unknown)
+    if strict:
+        raise BadRequest(issues=[Issue("not-supported", text)]) from unknown
+    query.issues.append(Issue("not-supported", f"{text} It is ignored.", severity="warning"))
+
+
+def take_sort(query: Query, name: str, value: str) -> None:
+    """``_sort=-date,status``."""
+    known = parameters(query.resource_type)
+    keys = value.split(",")
+    if len(keys) > MAX_SORT_KEYS:
+        raise unreadable(name)
+    for key in keys:
+        one = known.get(key.removeprefix("-"))
+        if one is None or one.store in {"composite", "union"}:
+            raise Unknown(f"There is no order by {reading.named(key.removeprefix('-'))}.")
+        query.sort.append(Sort(one, key.startswith("-")))
+
+
+def take_count(query: Query, name: str, value: str) -> None:
+    """``_count=20``; more than the greatest page gives the greatest page."""
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):  # noqa: PLR2004 - fits any counter
+        raise unreadable(name)
+    query.count = min(int(value), MAX_COUNT)
+
+
+def take_total(query: Query, name: str, value: str) -> None:
+    """``_total=accurate``; an estimate is as good as exact here."""
+    if value not in {"none", "estimate", "accurate"}:
+        raise unreadable(name)
+    query.total = value
+
+
+def take_summary(query: Query, name: str, value: str) -> None:
+    """``_summary=true``."""
+    if value not in SUMMARIES:
+        raise unreadable(name)
+    query.summary = value
+
+
+def take_elements(query: Query, name: str, value: str) -> None:
+    """``_elements=status,subject``."""
+    names = tuple(part.strip().removeprefix(f"{query.resource_type}.") for part in value.split(","))
+    if not all(part.isalnum() for part in names):
+        raise unreadable(name)
+    query.elements = names
+
+
+def take_include(query: Query, name: str, value: str) -> None:
+    """``_include=EpisodeOfCare:patient`` and ``_revinclude:iterate=Provenance:target``."""
+    word, _, modifier = name.partition(":")
+    if modifier not in {"", "iterate", "recurse"}:
+        raise unreadable(name)
+    query.includes.extend(
+        reading.includes(query.resource_type, value, iterate=bool(modifier), reverse=word == "_revinclude")
+    )
+
+
+def take_cursor(query: Query, name: str, value: str) -> None:
+    """The place in the sequence of pages that a link of an earlier page names."""
+    try:
+        query.cursor = cursors.read(value)
+    except ValueError:
+        raise unreadable(name) from None
+
+
+CONTROLS: dict[str, Callable[[Query, str, str], None]] = {
+    "_sort": take_sort,
+    "_count": take_count,
+    "_total": take_total,
+    "_summary": take_summary,
+    "_elements": take_elements,
+    "_include": take_include,
+    "_revinclude": take_include,
+    cursors.PARAMETER: take_cursor,
+}
+"""Parameters that shape the answer instead of choosing what is in it."""

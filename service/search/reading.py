@@ -1,0 +1,254 @@
+"""Reading one criterion: its name (modifiers, chains, ``_has``) and its values.
+
+    status=active,on-hold           Clause with two operands
+    subject:Patient.name:exact=…    Chain to a Clause of Patient
+    _has:Observation:patient:code=  Has around a Clause of Observation
+
+Source: https://hl7.org/fhir/R4/search.html#modifiers, #chaining, #has
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from models.definitions import RESOURCE_TYPES
+from models.errors import BadRequest, Issue
+from service.search import composites, operands
+from service.search.criteria import (
+    AllOf,
+    Amount,
+    AnyOf,
+    Chain,
+    Clause,
+    Criterion,
+    Has,
+    Include,
+    Missing,
+    Operand,
+    Term,
+)
+from service.search.registry import Parameter, parameters, targets
+from service.search.values import term
+
+MAX_HOPS = 5
+MAX_VALUES = 500
+SAFE_NAME = re.compile(r"[\w:.-]{1,80}", re.ASCII)
+
+MODIFIERS = {
+    "token": frozenset({"not", "of-type"}),
+    "string": frozenset({"exact", "contains"}),
+    "reference": frozenset({"identifier"}),
+}
+"""Modifiers by kind, besides ``:missing`` for all and ``:[type]`` for references."""
+
+COMPOSITE_PARTS = 2
+
+BY_PARAMETER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
+    "token": operands.token,
+    "uri": operands.uri,
+}
+BY_VALUE: dict[str, operands.Read] = {
+    "date": operands.date,
+    "string": operands.string,
+    "number": operands.amount,
+    "quantity": operands.amount,
+}
+
+
+class Unknown(Exception):
+    """Something that this server does not know; whether that is an error depends on the handling."""
+
+
+def named(name: str) -> str:
+    """A parameter's name for a text, unless it could carry something else."""
+    return f"'{name}'" if SAFE_NAME.fullmatch(name) else "with this name"
+
+
+def without_value(name: str) -> NoReturn:
+    """Refuse to read a criterion without a value: it would say nothing."""
+    raise Unknown(f"The search parameter {named(name)} has no value.")
+
+
+def unreadable(name: str) -> BadRequest:
+    """The error for a value that cannot be read."""
+    text = f"The value of the search parameter {named(name)} cannot be read."
+    return BadRequest(issues=[Issue("invalid", text, f"http.{name}" if name.isidentifier() else None)])
+
+
+def unsupported_modifier(name: str) -> BadRequest:
+    """The error for a modifier; ignoring one would change what the rest means."""
+    text = f"The search parameter {named(name)} has a modifier that is not supported here."
+    return BadRequest(issues=[Issue("not-supported", text)])
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads criteria for a server whose FHIR base is ``fhir_base`` (with a slash at its end)."""
+
+    fhir_base: str
+
+    def criterion(self, resource_type: str, name: str, value: str, hops: int = 0) -> Criterion:
+        """Read ``name=value`` as a criterion for a type.
+
+        Raises:
+            Unknown: there is no such parameter.
+            BadRequest: the modifier or a value cannot be read.
+        """
+        if hops > MAX_HOPS:
+            raise BadRequest(f"A chain of more than {MAX_HOPS} references is not supported.")
+        if name.startswith("_has:"):
+            return self.has(resource_type, name, value, hops)
+        head, dot, rest = name.partition(".")
+        code, _, modifier = head.partition(":")
+        one = parameters(resource_type).get(code)
+        if one is None:
+            raise Unknown(f"{resource_type} has no search parameter {named(code)}.")
+        if dot:
+            return self.chain(one, modifier, rest, value, hops)
+        return self.simple(resource_type, one, name, modifier, value)
+
+    def has(self, resource_type: str, name: str, value: str, hops: int) -> Criterion:
+        """Read ``_has:Observation:patient:code=…``."""
+        parts = name.split(":", 3)
+        if len(parts) < 4 or parts[1] not in RESOURCE_TYPES:  # noqa: PLR2004 - _has, type, reference, rest
+            raise Unknown(f"The search parameter {named(name)} is not supported.")
+        _, source_type, code, rest = parts
+        one = parameters(source_type).get(code)
+        if one is None or one.kind != "reference" or resource_type not in targets(one):
+            raise Unknown(f"{source_type} has no reference parameter {named(code)} to {resource_type}.")
+        return Has(source_type, one, self.criterion(source_type, rest, value, hops + 1))
+
+    def chain(self, one: Parameter, modifier: str, rest: str, value: str, hops: int) -> Criterion:
+        """Read ``subject:Patient.name=…``; without a type, every target type that knows the rest."""
+        if one.kind != "reference" or (modifier and modifier not in targets(one)):
+            raise Unknown(f"The search parameter {named(one.code)} cannot be chained like this.")
+        found: list[tuple[str, Criterion]] = []
+        for kind in (modifier,) if modifier else targets(one):
+            try:
+                found.append((kind, self.criterion(kind, rest, value, hops + 1)))
+            except Unknown:
+                if modifier:
+                    raise
+        if not found:
+            raise Unknown(f"No type that {named(one.code)} refers to has the search parameter {named(rest)}.")
+        return Chain(one, tuple(found))
+
+    def simple(self, resource_type: str, one: Parameter, name: str, modifier: str, value: str) -> Criterion:
+        """Read a parameter of the type itself."""
+        if one.store == "union":
+            return self.union(resource_type, one, name, modifier, value)
+        if modifier == "missing":
+            if value not in {"true", "false"}:
+                raise unreadable(name)
+            return Missing(one, value == "true")
+        if one.kind == "composite":
+            return self.composite(resource_type, one, name, modifier, value)
+        read = self.operand_reader(one, name, modifier)
+        values = operands.split(value, ",")
+        if len(values) > MAX_VALUES:
+            raise BadRequest(f"More than {MAX_VALUES} values in one search parameter are not supported.")
+        try:
+            found = tuple(dict.fromkeys(operand for text in values for operand in read(text)))
+        except (ValueError, ArithmeticError):
+            raise unreadable(name) from None
+        return Clause(one, found, modifier if modifier in {"not", "exact", "contains"} else "")
+
+    def operand_reader(self, one: Parameter, name: str, modifier: str) -> operands.Read:
+        """The reader of one value, chosen by kind and modifier."""
+        if one.kind == "reference" and modifier in targets(one):
+            return partial(operands.reference, one, fhir_base=self.fhir_base, resource_type=modifier)
+        if modifier and modifier not in MODIFIERS.get(one.kind, ()):
+            raise unsupported_modifier(name)
+        if modifier == "of-type":
+            return partial(operands.of_type, one)
+        if modifier == "identifier":
+            return partial(operands.token, one, stem=f"{one.code}:identifier=")
+        if one.kind == "reference":
+            return partial(operands.reference, one, fhir_base=self.fhir_base, resource_type=None)
+        if one.kind in BY_PARAMETER:
+            return partial(BY_PARAMETER[one.kind], one)
+        return BY_VALUE[one.kind]
+
+    def union(self, resource_type: str, one: Parameter, name: str, modifier: str, value: str) -> Criterion:
+        """Read a parameter that means any of others; a negation must hold for all of them."""
+        known = parameters(resource_type)
+        parts = tuple(self.simple(resource_type, known[code], name, modifier, value) for code in one.union)
+        negated = modifier == "not" or (modifier == "missing" and value == "true")
+        return AllOf(parts) if negated else AnyOf(parts)
+
+    def composite(
+        self, resource_type: str, one: Parameter, name: str, modifier: str, value: str
+    ) -> Criterion:
+        """Read ``code$value``; both components must hold for the same element."""
+        if modifier:
+            raise unsupported_modifier(name)
+        first, second = (parameters(resource_type)[code] for code in one.components)
+        found: list[Criterion] = []
+        for text in operands.split(value, ","):
+            parts = operands.split(text, "$")
+            if len(parts) != COMPOSITE_PARTS or not all(parts):
+                raise unreadable(name)
+            if one.base:
+                found.append(self.pair(one, (first, second), name, parts))
+            else:
+                halves = zip((first, second), parts, strict=True)
+                found.append(
+                    AllOf(tuple(self.simple(resource_type, half, name, "", part) for half, part in halves))
+                )
+        return AnyOf(tuple(found))
+
+    def pair(
+        self, one: Parameter, components: tuple[Parameter, Parameter], name: str, parts: list[str]
+    ) -> Criterion:
+        """Read a composite whose components share a repeating element, as the index pairs them."""
+        first, second = components
+        try:
+            heads = self.operand_reader(first, name, "")(parts[0])
+            tails = self.operand_reader(second, name, "")(parts[1])
+        except (ValueError, ArithmeticError):
+            raise unreadable(name) from None
+        keys = [composites.key(one.code, bare(head)) for head in heads]
+        clauses = []
+        for key in keys:
+            amounts = tuple(tail for tail in tails if isinstance(tail, Amount))
+            if amounts:
+                clauses.append(Clause(second, amounts, named=key))
+            else:
+                terms = tuple(Term(term(f"{key}${bare(tail)}")) for tail in tails)
+                clauses.append(Clause(one, terms))
+        return AnyOf(tuple(clauses))
+
+
+def bare(operand: Operand) -> str:
+    """The value of a term without the parameter's name."""
+    return operand.text.partition("=")[2] if isinstance(operand, Term) else ""
+
+
+def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) -> list[Include]:
+    """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type.
+
+    Raises:
+        Unknown: there is no such type or reference parameter.
+    """
+    source_type, _, rest = value.partition(":")
+    if value == "*" and not reverse:
+        source_type, rest = resource_type, "*"
+    if source_type not in RESOURCE_TYPES:
+        raise Unknown(f"The include of {named(value)} is not supported.")
+    code, _, target_type = rest.partition(":")
+    known = parameters(source_type)
+    chosen = list(known.values()) if code == "*" else [known[code]] if code in known else []
+    wanted = [
+        one
+        for one in chosen
+        if one.kind == "reference"
+        and (not target_type or target_type in targets(one))
+        and (not reverse or resource_type in targets(one) or iterate)
+    ]
+    if not wanted:
+        raise Unknown(f"The include of {named(value)} is not supported.")
+    return [Include(source_type, one, target_type or None, iterate, reverse) for one in wanted]
