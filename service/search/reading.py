@@ -141,12 +141,12 @@ class Reader:
         """Read a parameter of the type itself."""
         if one.store == "union":
             return self.union(resource_type, one, name, modifier, value)
+        if one.kind == "composite":
+            return self.composite(resource_type, one, name, modifier, value)
         if modifier == "missing":
             if value not in {"true", "false"}:
                 raise unreadable(name)
             return Missing(one, value == "true")
-        if one.kind == "composite":
-            return self.composite(resource_type, one, name, modifier, value)
         read = self.operand_reader(one, name, modifier)
         values = operands.split(value, ",")
         if len(values) > MAX_VALUES:
@@ -236,7 +236,7 @@ def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) ->
     """
     source_type, _, rest = value.partition(":")
     if value == "*" and not reverse:
-        source_type, rest = resource_type, "*"
+        source_type, rest = resource_type, value
     if source_type not in RESOURCE_TYPES:
         raise Unknown(f"The include of {named(value)} is not supported.")
     code, _, target_type = rest.partition(":")

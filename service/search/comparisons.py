@@ -1,0 +1,135 @@
+"""How a stored value is compared with an asked one: prefixes, implicit precision, folding.
+
+A stored date covers [start, end), so does an asked one, [a, b):
+
+    eq  a <= start and end <= b      gt  end > b         sa  start >= b
+    ne  not eq                       lt  start < a       eb  end <= a
+    ap  they overlap, with a tenth   ge  gt or eq        le  lt or eq
+        of the distance to now
+
+A missing side of a period is infinite, so it is never contained, and always reaches further.
+Source: https://hl7.org/fhir/R4/search.html#prefix, #date, #number, #quantity, #string
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from service.search.criteria import Amount, Moment, Text
+from service.search.values import ALWAYS, NEVER, shifted
+
+PREFIX_LENGTH = 64
+"""Length of the generated column ``prefix`` of ``index_string``."""
+
+GREATEST = "\U0010ffff"
+"""Sorts after every other character in the collation of ``prefix``."""
+
+TENTH = Decimal("0.1")
+
+
+class Arguments(Protocol):
+    """The part of the builder that is needed here."""
+
+    now: datetime
+
+    def argument(self, value: Any, data_type: str = "") -> str:
+        """Add an argument and name it."""
+
+
+def date(build: Arguments, asked: Moment, start: str, end: str) -> str:
+    """Compare a stored interval."""
+    if asked.prefix == "ap":
+        low, high = approximate(asked, build.now)
+        a, b = build.argument(low, "timestamptz"), build.argument(high, "timestamptz")
+        return f"({start} < {b} AND {end} > {a})"
+    a = build.argument(asked.start, "timestamptz") if asked.prefix not in {"gt", "sa"} else ""
+    b = build.argument(asked.end, "timestamptz") if asked.prefix not in {"lt", "eb"} else ""
+    contained = f"{start} >= {a} AND {end} <= {b}"
+    return {
+        "eq": f"({contained})",
+        "ne": f"NOT ({contained})",
+        "gt": f"{end} > {b}",
+        "lt": f"{start} < {a}",
+        "ge": f"({end} > {b} OR ({contained}))",
+        "le": f"({start} < {a} OR ({contained}))",
+        "sa": f"{start} >= {b}",
+        "eb": f"{end} <= {a}",
+    }[asked.prefix]
+
+
+def instant(build: Arguments, asked: Moment, column: str) -> str:
+    """Compare a stored instant, which covers no time; every bound is one an index can serve."""
+    low, high = approximate(asked, build.now) if asked.prefix == "ap" else (asked.start, asked.end)
+    a = build.argument(low, "timestamptz") if asked.prefix not in {"gt", "sa", "le"} else ""
+    b = build.argument(high, "timestamptz") if asked.prefix not in {"lt", "eb", "ge"} else ""
+    within = f"({column} >= {a} AND {column} < {b})"
+    return {
+        "eq": within,
+        "ap": within,
+        "ne": f"NOT {within}",
+        "gt": f"{column} >= {b}",
+        "sa": f"{column} >= {b}",
+        "ge": f"{column} >= {a}",
+        "lt": f"{column} < {a}",
+        "eb": f"{column} < {a}",
+        "le": f"{column} < {b}",
+    }[asked.prefix]
+
+
+def approximate(asked: Moment, now: datetime) -> tuple[datetime, datetime]:
+    """Widen an interval on both sides by a tenth of its distance to now."""
+    if asked.end in {ALWAYS, NEVER}:
+        return asked.start, asked.end
+    slack: timedelta = abs(now.astimezone(UTC) - asked.start) / 10
+    return shifted(asked.start, -slack), shifted(asked.end, slack)
+
+
+def string(build: Arguments, asked: Text, modifier: str) -> str:
+    """Compare a string: from its beginning, whole, or anywhere within."""
+    if modifier == "contains":
+        return f"strpos(i.value, {build.argument(asked.folded)}) > 0"
+    beginning = asked.folded[:PREFIX_LENGTH]
+    least, most = build.argument(beginning), build.argument(beginning + GREATEST)
+    narrowed = f"i.prefix >= {least} AND i.prefix < {most}"
+    if modifier == "exact":
+        return f"({narrowed} AND i.exact = {build.argument(asked.exact)})"
+    if len(asked.folded) > PREFIX_LENGTH:
+        return f"({narrowed} AND starts_with(i.value, {build.argument(asked.folded)}))"
+    return f"({narrowed})"
+
+
+def amount(build: Arguments, asked: Amount) -> str:
+    """Compare a number, and its unit if one was asked for."""
+    parts = [number(build, asked)]
+    if asked.system is not None:
+        parts.append(f"i.system = {build.argument(asked.system)}")
+    if asked.code is not None:
+        parts.append(f"i.code = {build.argument(asked.code)}")
+    return f"({' AND '.join(parts)})"
+
+
+def number(build: Arguments, asked: Amount) -> str:
+    """Compare a stored range of numbers; null is an open side."""
+    low, high = asked.low, asked.high
+    if asked.prefix == "ap":
+        slack = abs(asked.value) * TENTH
+        low, high = asked.value - slack, asked.value + slack
+    exact = asked.prefix not in {"eq", "ne", "ap"}
+    value = build.argument(asked.value, "numeric") if exact else ""
+    a, b = ("", "") if exact else (build.argument(low, "numeric"), build.argument(high, "numeric"))
+    above = f"(i.high > {value} OR i.high IS NULL)"
+    below = f"(i.low < {value} OR i.low IS NULL)"
+    contained = f"(i.low >= {a} AND i.high < {b})"
+    return {
+        "eq": contained,
+        "ne": f"({contained} IS NOT TRUE)",
+        "ap": f"((i.low <= {b} OR i.low IS NULL) AND (i.high >= {a} OR i.high IS NULL))",
+        "gt": above,
+        "lt": below,
+        "ge": f"(i.high >= {value} OR i.high IS NULL)",
+        "le": f"(i.low <= {value} OR i.low IS NULL)",
+        "sa": f"i.low > {value}",
+        "eb": f"i.high < {value}",
+    }[asked.prefix]

@@ -1,0 +1,144 @@
+"""From a ``Query`` to SQL; pure.
+
+    Query + Narrow ──► Statement   one page: matches, and their includes in the same statement
+                   ──► Statement   the number of matches (``_total``)
+    criteria       ──► predicate   for reading one resource under a granular scope
+
+Every type that a statement touches — matches, chain hops, ``_has`` sources, includes — is narrowed where it
+is touched, so that nothing is filtered afterwards and nothing invisible can be counted or followed.
+Source: https://hl7.org/fhir/R4/search.html
+"""
+
+# ruff: noqa: S608 - names come from the registry, every value is an argument
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from models.errors import BadRequest
+from models.resource import table_name
+from service.search import includes, ordering
+from service.search.criteria import Clause, Criterion, Id, InPatient, Moment, Narrow, everything
+from service.search.ordering import Key
+from service.search.predicates import Builder
+from service.search.query import Query
+
+LOWER_BOUNDS = frozenset({"eq", "gt", "ge", "sa"})
+
+COMMITTED = "r.tx < pg_snapshot_xmin(pg_current_snapshot())"
+"""A row whose transaction, and every one before it, has ended: who resumes from it misses no neighbour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SELECT. Its rows are (mode, resource_type, id, version, last_updated, body, key…)."""
+
+    sql: str
+    arguments: tuple[Any, ...]
+    keys: tuple[Key, ...] = ()
+
+
+def page(query: Query, narrow: Narrow, *, now: datetime) -> Statement | None:
+    """One page of matches, one row more than asked for, with their includes; None when nothing is visible.
+
+    ``now`` is what an approximate date (``ap``) is near to.
+    """
+    build = Builder(query.resource_type, narrow, now, selective=is_selective(query.criteria))
+    where = conditions(build, query)
+    if where is None:
+        return None
+    keys = ordering.keys(query, resumable=resumable(query.criteria))
+    backwards = query.cursor is not None and query.cursor.backwards
+    if query.cursor is not None:
+        try:
+            where.append(ordering.after(build, keys, query.cursor))
+        except ValueError:
+            raise BadRequest(
+                "The page link is not one of this search; start again at its first page."
+            ) from None
+    order = ordering.order_by(keys, backwards=backwards)
+    selected = "".join(f", {key.expression} AS key{number}" for number, key in enumerate(keys))
+    columns = "r.id, r.version, r.last_updated, r.body"
+    limit = build.argument(query.count + 1)
+    source = f"FROM {table_name(query.resource_type)} r WHERE {' AND '.join(where)} ORDER BY {order}"
+    if not query.includes:
+        head = f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {columns}{selected}"
+        return Statement(f"{head} {source} LIMIT {limit}", tuple(build.arguments), keys)
+    inner = f"SELECT {columns}, r.patient, r.terms{selected}, row_number() OVER (ORDER BY {order}) AS place"
+    sql = includes.with_page(build, query, f"{inner} {source} LIMIT {limit}", keys)
+    return Statement(sql, tuple(build.arguments), keys)
+
+
+def total(query: Query, narrow: Narrow, *, now: datetime) -> Statement | None:
+    """The number of matches; None when nothing is visible."""
+    build = Builder(query.resource_type, narrow, now, selective=is_selective(query.criteria))
+    where = conditions(build, query)
+    if where is None:
+        return None
+    sql = f"SELECT count(*) FROM {table_name(query.resource_type)} r WHERE {' AND '.join(where)}"
+    return Statement(sql, tuple(build.arguments))
+
+
+def conditions(build: Builder, query: Query) -> list[str] | None:
+    """What a row must satisfy to match and to be seen."""
+    visible = build.visible(query.resource_type, "r")
+    if visible is None:
+        return None
+    where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in query.criteria)]
+    return [*where, COMMITTED] if resumable(query.criteria) else where
+
+
+def predicate(
+    resource_type: str,
+    criteria: Iterable[Criterion],
+    alias: str,
+    first_argument: int,
+    *,
+    now: datetime,
+) -> tuple[str, list[Any]]:
+    """The condition that all criteria hold for a row of a type, for a statement of another module.
+
+    Args:
+        resource_type: the row's type.
+        criteria: what must hold; see ``query.clauses`` and ``criteria.AnyOf``.
+        alias: the row's alias in the statement.
+        first_argument: the number of the first ``$n`` that is free.
+        now: what an approximate date is near to.
+    """
+    build = Builder(resource_type, everything, now, selective=True, first_argument=first_argument)
+    parts = [build.holds(criterion, resource_type, alias) for criterion in criteria]
+    return " AND ".join(parts) or "TRUE", build.arguments
+
+
+def is_selective(criteria: Iterable[Criterion]) -> bool:
+    """Whether few rows can match, because they belong to named patients or are named themselves."""
+    return any(
+        isinstance(criterion, Clause)
+        and criterion.operands
+        and not criterion.modifier
+        and all(isinstance(operand, InPatient | Id) for operand in criterion.operands)
+        for criterion in criteria
+    )
+
+
+def resumable(criteria: Iterable[Criterion]) -> bool:
+    """Whether the search has a lower bound on ``_lastUpdated``, as a client that resumes a pull sends."""
+    return any(
+        isinstance(criterion, Clause)
+        and criterion.parameter.store == "last_updated"
+        and any(isinstance(one, Moment) and one.prefix in LOWER_BOUNDS for one in criterion.operands)
+        for criterion in criteria
+    )
+
+
+def explained(query: Query, statement: Statement) -> list[str]:
+    """How a search was read, for an operator: its criteria, its order and its SQL."""
+    order = ", ".join(f"{key.expression}{' descending' if key.descending else ''}" for key in statement.keys)
+    return [
+        *(repr(criterion) for criterion in query.criteria),
+        f"order: {order or 'id'}",
+        statement.sql,
+    ]

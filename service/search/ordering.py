@@ -1,0 +1,138 @@
+"""The order of a result, and the place after a row of it.
+
+    _sort=-date  ──► ORDER BY r.date_start DESC NULLS LAST, r.id
+    cursor       ──► (date_start < $1 OR date_start IS NULL) OR (date_start = $1 AND id > $2)
+
+The id ends every order, so that no two rows are equal. Without ``_sort`` the order is by id, which no write
+changes; a search with a lower bound on ``_lastUpdated`` goes by time, so that a client can resume from
+the last row it saw. Rows without a value come last in either direction.
+"""
+
+# ruff: noqa: S608 - names come from the registry, every value is an argument
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.search.criteria import Sort
+from service.search.cursors import Cursor, read_key
+from service.search.cursors import Key as Value
+from service.search.predicates import Builder, literal
+from service.search.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One expression that rows are ordered by."""
+
+    expression: str
+    data_type: str
+    descending: bool = False
+    nullable: bool = True
+
+
+LAST_UPDATED = Key("r.last_updated", "timestamptz", nullable=False)
+
+
+def keys(query: Query, *, resumable: bool) -> tuple[Key, ...]:
+    """The keys of a search besides the id."""
+    if not query.sort:
+        return (LAST_UPDATED,) if resumable else ()
+    return tuple(key(one, query.resource_type) for one in query.sort)
+
+
+def key(sort: Sort, resource_type: str) -> Key:
+    """Where the index holds a parameter's least value."""
+    one, code = sort.parameter, literal(sort.parameter.code)
+    rows = f"i WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {code} AND i.id = r.id)"
+    match one.store:
+        case "id":
+            return Key("r.id", "text", sort.descending, nullable=False)
+        case "last_updated":
+            return Key("r.last_updated", "timestamptz", sort.descending, nullable=False)
+        case "column":
+            return Key(f"r.{one.column}_start", "timestamptz", sort.descending)
+        case "date":
+            return Key(f"(SELECT min(i.range_start) FROM index_date {rows}", "timestamptz", sort.descending)
+        case "string":
+            least = f'(SELECT min(i.value COLLATE "C") FROM index_string {rows}'
+            return Key(least, "text", sort.descending)
+        case "quantity":
+            return Key(f"(SELECT min(i.low) FROM index_quantity {rows}", "numeric", sort.descending)
+    held = (
+        f'(SELECT min(t COLLATE "C") FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + "=")}))'
+    )
+    if one.in_patient_column:
+        held = f"COALESCE({literal(one.code + '=Patient/')} || r.patient, {held})"
+    return Key(f'({held} COLLATE "C")', "text", sort.descending)
+
+
+def order_by(ordered: tuple[Key, ...], *, backwards: bool) -> str:
+    """The ORDER BY list, or its exact reverse."""
+    parts = []
+    for one in ordered:
+        direction = "DESC" if one.descending is not backwards else "ASC"
+        nulls = f" NULLS {'FIRST' if backwards else 'LAST'}" if one.nullable else ""
+        parts.append(f"{one.expression} {direction}{nulls}")
+    direction = "DESC" if backwards or is_wholly_descending(ordered) else "ASC"
+    if backwards and is_wholly_descending(ordered):
+        direction = "ASC"
+    return ", ".join([*parts, f"r.id {direction}"])
+
+
+def is_wholly_descending(ordered: tuple[Key, ...]) -> bool:
+    """Whether one index can be read backwards for all keys and the id."""
+    return bool(ordered) and all(one.descending and not one.nullable for one in ordered)
+
+
+def after(build: Builder, ordered: tuple[Key, ...], cursor: Cursor) -> str:
+    """The condition that a row comes after the cursor's row (before it, when going backwards).
+
+    Raises:
+        ValueError: the cursor belongs to another order.
+    """
+    if len(cursor.keys) != len(ordered):
+        raise ValueError
+    values = [read_key(text, one.data_type) for one, text in zip(ordered, cursor.keys, strict=True)]
+    descending = is_wholly_descending(ordered)
+    operator = "<" if cursor.backwards is not descending else ">"
+    if all(not one.nullable and one.descending is descending for one in ordered):
+        if None in values:
+            raise ValueError
+        return row_comparison(build, ordered, values, operator, cursor.id)
+    return lexicographic(build, ordered, values, operator, cursor)
+
+
+def row_comparison(
+    build: Builder, ordered: tuple[Key, ...], values: list[Value], operator: str, row_id: str
+) -> str:
+    """Compare whole rows: an index over the same columns serves this."""
+    left = ", ".join([*(one.expression for one in ordered), "r.id"])
+    bound = [build.argument(value, one.data_type) for one, value in zip(ordered, values, strict=True)]
+    right = ", ".join([*bound, build.argument(row_id)])
+    return f"({left}) {operator} ({right})"
+
+
+def lexicographic(
+    build: Builder, ordered: tuple[Key, ...], values: list[Value], operator: str, cursor: Cursor
+) -> str:
+    """Equal in the first keys and strictly after in the next, for each number of first keys."""
+    equal: list[str] = []
+    options: list[str] = []
+    for one, value in zip(ordered, values, strict=True):
+        options.append(" AND ".join([*equal, beyond(build, one, value, backwards=cursor.backwards)]))
+        if value is None:
+            equal.append(f"{one.expression} IS NULL")
+        else:
+            equal.append(f"{one.expression} = {build.argument(value, one.data_type)}")
+    options.append(" AND ".join([*equal, f"r.id {operator} {build.argument(cursor.id)}"]))
+    return "(" + " OR ".join(f"({option})" for option in options) + ")"
+
+
+def beyond(build: Builder, one: Key, value: Value, *, backwards: bool) -> str:
+    """Strictly after a value, where the absent ones come last."""
+    if value is None:
+        return f"{one.expression} IS NOT NULL" if backwards else "FALSE"
+    operator = "<" if one.descending is not backwards else ">"
+    compared = f"{one.expression} {operator} {build.argument(value, one.data_type)}"
+    return compared if backwards else f"({compared} OR {one.expression} IS NULL)"

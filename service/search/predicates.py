@@ -1,0 +1,207 @@
+"""From criteria to SQL conditions, each about one row of one type.
+
+    terms        r.terms @> ARRAY[$1]             many values: probes of the index, one a value
+    patient      r.patient = $1
+    date         r.date_start >= $1 AND r.date_end <= $2
+    shared rows  r.id IN (SELECT i.id FROM index_string i WHERE …)
+    chain, _has  r.patient IN (SELECT c.id FROM fhir_patient c WHERE …)
+
+Names of tables, columns and parameters come from the registry; every value is an argument.
+Source: https://hl7.org/fhir/R4/search.html#prefix
+"""
+
+# ruff: noqa: S608 - names come from the registry, every value is an argument
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from models.resource import table_name
+from service.search import comparisons, links
+from service.search.criteria import (
+    AllOf,
+    Amount,
+    AnyOf,
+    Chain,
+    Clause,
+    Criterion,
+    Has,
+    Id,
+    InPatient,
+    Missing,
+    Moment,
+    Narrow,
+    Operand,
+    Present,
+    Term,
+    Text,
+)
+from service.search.registry import Parameter
+
+MAX_ALTERNATIVES = 8
+"""Up to so many terms are ORed; more are probed one by one, since the planner misjudges long lists."""
+
+NAME = re.compile(r"[\w:=/-]+", re.ASCII)
+
+
+def literal(name: str) -> str:
+    """Quote a name of ours (a type, a parameter) as an SQL text."""
+    if not NAME.fullmatch(name):
+        raise ValueError(name)
+    return f"'{name}'"
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects the arguments of one statement and writes its conditions."""
+
+    resource_type: str
+    narrow: Narrow
+    now: datetime
+    selective: bool = False
+    """Few rows can match, so a chain is followed from each of them."""
+    first_argument: int = 1
+    arguments: list[Any] = field(default_factory=list)
+    aliases: int = 0
+
+    def argument(self, value: Any, data_type: str = "") -> str:
+        """Add an argument and name it."""
+        self.arguments.append(value)
+        cast = f"::{data_type}" if data_type else ""
+        return f"${self.first_argument + len(self.arguments) - 1}{cast}"
+
+    def alias(self) -> str:
+        """A fresh alias for a table."""
+        self.aliases += 1
+        return f"c{self.aliases}"
+
+    def visible(self, resource_type: str, alias: str) -> str | None:
+        """The condition that a row exists and may be seen; None when no row of the type may be."""
+        narrowing = self.narrow(resource_type)
+        if narrowing is None:
+            return None
+        parts = [self.holds(criterion, resource_type, alias) for criterion in narrowing]
+        return " AND ".join([f"NOT {alias}.deleted", *parts])
+
+    def holds(self, criterion: Criterion, resource_type: str, alias: str) -> str:
+        """The condition that a criterion holds for a row."""
+        match criterion:
+            case Clause():
+                return self.clause(criterion, resource_type, alias)
+            case Missing():
+                present = self.present(criterion.parameter, resource_type, alias)
+                return f"NOT {present}" if criterion.absent else present
+            case Chain():
+                return links.chain(self, criterion, resource_type, alias)
+            case Has():
+                return links.has(self, criterion, resource_type, alias)
+            case AllOf():
+                return self.joined(" AND ", criterion.criteria, resource_type, alias) or "TRUE"
+            case AnyOf():
+                return self.joined(" OR ", criterion.criteria, resource_type, alias) or "FALSE"
+
+    def joined(self, word: str, criteria: tuple[Criterion, ...], resource_type: str, alias: str) -> str:
+        """Join the conditions of several criteria."""
+        parts = [self.holds(criterion, resource_type, alias) for criterion in criteria]
+        return f"({word.join(parts)})" if parts else ""
+
+    def clause(self, clause: Clause, resource_type: str, alias: str) -> str:
+        """One parameter against its operands."""
+        terms = [one.text for one in clause.operands if isinstance(one, Term)]
+        parts = [self.any_term(terms, resource_type, alias)] if terms else []
+        parts += self.columns(clause, alias)
+        if any(isinstance(one, Present) for one in clause.operands):
+            parts.append(self.present(clause.parameter, resource_type, alias))
+        rows = [one for one in clause.operands if isinstance(one, Text | Amount | Moment)]
+        if rows and clause.parameter.store in SHARED:
+            parts.append(self.shared(clause, rows, resource_type, alias))
+        elif rows:
+            parts += [self.typed_date(clause.parameter, one, alias) for one in rows]
+        held = parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})" if parts else "FALSE"
+        return f"NOT {held}" if clause.modifier == "not" else held
+
+    def columns(self, clause: Clause, alias: str) -> list[str]:
+        """Operands that are plain columns: the patient's id and the resource's own."""
+        conditions = []
+        for kind, column in ((InPatient, "patient"), (Id, "id")):
+            found = [one.id for one in clause.operands if isinstance(one, kind)]
+            if len(found) == 1:
+                conditions.append(f"{alias}.{column} = {self.argument(found[0])}")
+            elif found:
+                conditions.append(f"{alias}.{column} = ANY({self.argument(found, 'text[]')})")
+        if (
+            conditions
+            and clause.modifier == "not"
+            and any(isinstance(one, InPatient) for one in clause.operands)
+        ):
+            conditions = [f"COALESCE({condition}, FALSE)" for condition in conditions]
+        return conditions
+
+    def any_term(self, terms: list[str], resource_type: str, alias: str) -> str:
+        """The row has one of the terms."""
+        if len(terms) <= MAX_ALTERNATIVES:
+            probes = [f"{alias}.terms @> ARRAY[{self.argument(text)}]" for text in terms]
+            return probes[0] if len(probes) == 1 else f"({' OR '.join(probes)})"
+        probe = self.alias()
+        return (
+            f"{alias}.id IN (SELECT {probe}.id FROM unnest({self.argument(terms, 'text[]')}) v "
+            f"CROSS JOIN LATERAL (SELECT p.id FROM {table_name(resource_type)} p "
+            f"WHERE p.terms @> ARRAY[v]) {probe})"
+        )
+
+    def present(self, one: Parameter, resource_type: str, alias: str) -> str:
+        """The row has any value of a parameter."""
+        if one.store in {"id", "last_updated"}:
+            return "TRUE"
+        if one.store == "column":
+            return f"({alias}.{one.column}_start IS NOT NULL)"
+        if one.store in SHARED:
+            return (
+                f"EXISTS (SELECT FROM {SHARED[one.store]} i WHERE i.resource_type = {literal(resource_type)} "
+                f"AND i.parameter = {literal(one.code)} AND i.id = {alias}.id)"
+            )
+        held = (
+            f"EXISTS (SELECT FROM unnest({alias}.terms) t WHERE starts_with(t, {literal(one.code + '=')}) "
+            f"OR starts_with(t, {literal(one.code + ':')}))"
+        )
+        return f"({alias}.patient IS NOT NULL OR {held})" if one.in_patient_column else held
+
+    def typed_date(self, one: Parameter, moment: Operand, alias: str) -> str:
+        """A date held by columns of the type table; the resource's own instant is one of them."""
+        if not isinstance(moment, Moment):
+            raise TypeError
+        if one.store == "last_updated":
+            column = f"{alias}.last_updated"
+            return comparisons.instant(self, moment, column)
+        return comparisons.date(self, moment, f"{alias}.{one.column}_start", f"{alias}.{one.column}_end")
+
+    def shared(
+        self, clause: Clause, operands: list[Text | Amount | Moment], resource_type: str, alias: str
+    ) -> str:
+        """Operands that rows of a shared index table answer."""
+        one = clause.parameter
+        named = self.argument(clause.named) if clause.named else literal(one.code)
+        alternatives = " OR ".join(compared(self, operand, clause.modifier) for operand in operands)
+        return (
+            f"{alias}.id IN (SELECT i.id FROM {SHARED[one.store]} i "
+            f"WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {named} "
+            f"AND ({alternatives}))"
+        )
+
+
+SHARED = {"string": "index_string", "date": "index_date", "quantity": "index_quantity"}
+"""The shared index table of each store that has one."""
+
+
+def compared(build: Builder, operand: Text | Amount | Moment, modifier: str) -> str:
+    """The condition on a row ``i`` of a shared table."""
+    match operand:
+        case Text():
+            return comparisons.string(build, operand, modifier)
+        case Amount():
+            return comparisons.amount(build, operand)
+        case Moment():
+            return comparisons.date(build, operand, "i.range_start", "i.range_end")

@@ -1,0 +1,157 @@
+"""One search against the database: a page of rows, in one SELECT where no include iterates.
+
+    Query ──► page statement ──► rows, one more than asked for: is there a next page?
+          ──► total statement, when asked
+          ──► further statements for ``:iterate``
+
+Bodies stay text as stored; only ``_summary`` and ``_elements`` look into them.
+Source: https://hl7.org/fhir/R4/http.html#search
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+import asyncpg
+
+from models.errors import Issue, TooCostly
+from service.search import compile as compiling
+from service.search import cursors, summary
+from service.search.compile import Statement
+from service.search.criteria import Include, Narrow
+from service.search.includes import MAX_INCLUDED, from_rows
+from service.search.predicates import Builder
+from service.search.query import Query
+
+MAX_ROUNDS = 5
+"""How often an include may iterate."""
+
+ADVICE = "The search takes too much work; narrow it, for instance to one patient or a shorter time."
+
+Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
+
+
+class Row(NamedTuple):
+    """One resource of a page. ``mode`` is ``match`` or ``include``."""
+
+    resource_type: str
+    id: str
+    version: int
+    last_updated: datetime
+    body: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a search answers. ``next`` and ``previous`` are values of the ``_page`` parameter."""
+
+    rows: tuple[Row, ...] = ()
+    total: int | None = None
+    next: str | None = None
+    previous: str | None = None
+    issues: tuple[Issue, ...] = ()
+
+
+async def search(connection: Connection, query: Query, narrow: Narrow, *, now: datetime) -> Page:
+    """Run a search and shape its page.
+
+    Raises:
+        TooCostly: the database gave up on it, or a page would include too many resources.
+        BadRequest: a page link does not belong to this search.
+    """
+    try:
+        total = await count(connection, query, narrow, now=now)
+        if query.counts_only:
+            return Page(total=total, issues=tuple(query.issues))
+        statement = compiling.page(query, narrow, now=now)
+        if statement is None:
+            return Page(total=total, issues=tuple(query.issues))
+        records = await connection.fetch(statement.sql, *statement.arguments)
+        page = paged(query, statement, records, total)
+        rows = await iterated(connection, query, narrow, page.rows, now=now)
+    except asyncpg.QueryCanceledError as error:
+        raise TooCostly(ADVICE) from error
+    if query.summary != "false" or query.elements:
+        rows = [summary.shaped(row, query) for row in rows]
+    return Page(tuple(rows), page.total, page.next, page.previous, page.issues)
+
+
+async def count(connection: Connection, query: Query, narrow: Narrow, *, now: datetime) -> int | None:
+    """The number of matches, when it was asked for."""
+    if query.total == "none" and not query.counts_only:
+        return None
+    statement = compiling.total(query, narrow, now=now)
+    if statement is None:
+        return 0
+    return int(await connection.fetchval(statement.sql, *statement.arguments))
+
+
+def paged(query: Query, statement: Statement, records: Sequence[Any], total: int | None) -> Page:
+    """Cut the row too many, put the rows in order, and name the neighbouring pages."""
+    matches = [record for record in records if record[0] == "match"] if query.includes else list(records)
+    included = [record for record in records if record[0] != "match"]
+    more = len(matches) > query.count
+    matches = matches[: query.count]
+    cursor = query.cursor
+    backwards = cursor is not None and cursor.backwards
+    if backwards:
+        matches.reverse()
+    after = more or backwards
+    before = more if backwards else cursor is not None
+    rows = [Row(*record[1:6], "match") for record in matches]
+    rows += [Row(*record[1:6], "include") for record in included]
+    return Page(
+        tuple(rows),
+        total,
+        place(statement, matches[-1], backwards=False) if after and matches else None,
+        place(statement, matches[0], backwards=True) if before and matches else None,
+        tuple(query.issues),
+    )
+
+
+def place(statement: Statement, record: Any, *, backwards: bool) -> str:
+    """The cursor next to a row."""
+    keys = [record[f"key{number}"] for number in range(len(statement.keys))]
+    return cursors.write(backwards=backwards, keys=keys, row_id=record[2])
+
+
+async def iterated(
+    connection: Connection, query: Query, narrow: Narrow, rows: Sequence[Row], *, now: datetime
+) -> list[Row]:
+    """Follow the includes that iterate, until nothing new is found."""
+    found = {(row.resource_type, row.id): row for row in rows}
+    iterating = [include for include in query.includes if include.iterate]
+    frontier = list(rows)
+    for _ in range(MAX_ROUNDS if iterating else 0):
+        fresh = await step(connection, iterating, narrow, frontier, now=now)
+        frontier = [row for row in fresh if (row.resource_type, row.id) not in found]
+        found |= {(row.resource_type, row.id): row for row in frontier}
+        if not frontier:
+            break
+    if len(found) - query.count > MAX_INCLUDED:
+        raise TooCostly(ADVICE)
+    return list(found.values())
+
+
+async def step(
+    connection: Connection,
+    includes: Sequence[Include],
+    narrow: Narrow,
+    rows: Sequence[Row],
+    *,
+    now: datetime,
+) -> list[Row]:
+    """Include from rows of several types, one statement a type."""
+    fresh: list[Row] = []
+    for resource_type in sorted({row.resource_type for row in rows}):
+        build = Builder(resource_type, narrow, now, selective=True)
+        ids = [row.id for row in rows if row.resource_type == resource_type]
+        sql = from_rows(build, includes, resource_type, ids)
+        if sql is not None:
+            records = await connection.fetch(sql, *build.arguments)
+            fresh += [Row(*record[1:6], "include") for record in records]
+    return fresh

@@ -1,0 +1,76 @@
+"""Answers that show only a part of each resource: ``_summary`` and ``_elements``.
+
+    true    the elements that R4 marks as a summary      text   id, meta, text and mandatory elements
+    data    everything but the narrative                 _elements=a,b   those and mandatory elements
+
+Values are kept as the bytes they were stored as. A part is tagged SUBSETTED, so that nobody writes it back.
+Source: https://hl7.org/fhir/R4/search.html#summary, #elements
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from models.definitions import summary_elements
+
+if TYPE_CHECKING:
+    from service.search.query import Query
+    from service.search.run import Row
+
+ALWAYS_SHOWN = frozenset({"resourceType", "id", "meta", "implicitRules"})
+SUBSETTED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "SUBSETTED",
+    "display": "subsetted",
+}
+MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def shaped(row: Row, query: Query) -> Row:
+    """Show the part of a resource that the search asks for; included resources are summarized too."""
+    if query.elements and row.mode == "match":
+        wanted = frozenset(query.elements) | mandatory(row.resource_type)
+        return row._replace(body=part(row.body, wanted))
+    if query.summary == "data":
+        return row._replace(body=part(row.body, None))
+    if query.summary in {"true", "text"}:
+        wanted = mandatory(row.resource_type)
+        wanted |= summarized(row.resource_type) if query.summary == "true" else {"text"}
+        return row._replace(body=part(row.body, wanted))
+    return row
+
+
+@cache
+def mandatory(resource_type: str) -> frozenset[str]:
+    """The elements that no answer may leave out."""
+    return frozenset(summary_elements()[resource_type]["mandatory"]) | ALWAYS_SHOWN
+
+
+@cache
+def summarized(resource_type: str) -> frozenset[str]:
+    """The elements of a type's summary."""
+    return frozenset(summary_elements()[resource_type]["summary"])
+
+
+def part(body: str, wanted: frozenset[str] | None) -> str:
+    """Keep the wanted members, or all but the narrative, and tag the rest's absence."""
+    members = MEMBERS.decode(body.encode())
+    kept: dict[str, Any] = {
+        name: value
+        for name, value in members.items()
+        if (name != "text" if wanted is None else shown(name.removeprefix("_"), wanted))
+    }
+    meta = msgspec.json.decode(kept.get("meta", b"{}"))
+    kept["meta"] = meta | {"tag": [*meta.get("tag", ()), SUBSETTED]}
+    return msgspec.json.encode(kept).decode()
+
+
+def shown(name: str, wanted: frozenset[str]) -> bool:
+    """Whether a member belongs to a wanted element; ``value[x]`` shows ``valueQuantity``."""
+    return name in wanted or any(
+        element.endswith("[x]") and name.startswith(element[:-3]) and name[len(element) - 3 :][:1].isupper()
+        for element in wanted
+    )
