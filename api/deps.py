@@ -1,0 +1,96 @@
+"""What a request needs before it can be performed: the process's services, the caller, the context."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from models.errors import TooLarge, Unauthenticated
+from service.context import Context
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from models.principal import Principal
+    from service.audit import AuditTrail
+    from service.database import Database
+    from service.oauth.tokens import AccessTokens
+    from service.settings import Settings
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9\-._]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What one worker process keeps open; reached as ``request.app.state.services``."""
+
+    settings: Settings
+    database: Database
+    audit: AuditTrail
+    tokens: AccessTokens
+
+
+def services(request: Request) -> Services:
+    """Return the services of this process."""
+    found: Services = request.app.state.services
+    return found
+
+
+async def principal(request: Request) -> Principal:
+    """Return who bears the request's access token.
+
+    Raises:
+        Unauthenticated: there is no bearer token, or it is not valid.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(headers={"WWW-Authenticate": 'Bearer realm="FHIR"'})
+    return await services(request).tokens.verify(token.strip())
+
+
+@asynccontextmanager
+async def context(request: Request, caller: Principal) -> AsyncIterator[Context]:
+    """Lend a Context for one request; it leaves only after its audit entries are durable.
+
+    The connection goes back before the audit entries are awaited, so that waiting for a commit to
+    reach the disk holds up nobody else.
+    """
+    known = services(request)
+    unaudited: Context | None = None
+    try:
+        async with known.database.acquire() as connection:
+            unaudited = Context(caller, connection, known.settings, request.state.request_id)
+            yield unaudited
+    finally:
+        if unaudited is not None:
+            await known.audit.record(unaudited.unaudited)
+
+
+def request_id(sent: str | None) -> str:
+    """Return the caller's own request id when it is usable, else a new one."""
+    return sent if sent and _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+
+
+async def body(request: Request) -> bytes:
+    """Read the request body, up to the limit.
+
+    Raises:
+        TooLarge: the body is longer than ``KAT_MAX_BODY_BYTES``.
+    """
+    limit = services(request).settings.max_body_bytes
+    declared = request.headers.get("content-length", "")
+    too_large = TooLarge(
+        f"The body is larger than {limit} bytes; send less, or a note's attachment by itself."
+    )
+    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+        raise too_large
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise too_large
+    return bytes(chunks)

@@ -1,0 +1,83 @@
+"""Interactions that name their resource by search criteria instead of an id.
+
+A lock on the criteria is held to the end of the transaction, so that two requests with the same
+criteria take turns, and the second finds what the first has stored.
+
+Source: https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/references.html#literal
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from models.definitions import RESOURCE_TYPES
+from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
+from service.access import decide
+from service.interaction import Version
+from service.references import places
+from service.search import query, run
+
+if TYPE_CHECKING:
+    from service.context import Context
+
+ENOUGH = 2
+"""Matches that are fetched: whether there are two or a thousand makes no difference."""
+
+
+async def lock(ctx: Context, resource_type: str, criteria: str) -> None:
+    """Wait until no other transaction decides about the same criteria."""
+    pairs = sorted(parse_qsl(criteria.removeprefix("?"), keep_blank_values=True))
+    digest = blake2b(repr((resource_type, pairs)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    await ctx.connection.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(digest, signed=True))
+
+
+async def only_match(ctx: Context, resource_type: str, criteria: str) -> Version | None:
+    """Return the one resource that satisfies the criteria, or None.
+
+    Raises:
+        BadRequest: the criteria are empty or not understood; ignoring one would widen the match.
+        PreconditionFailed: several resources match.
+    """
+    base_url = ctx.settings.base_url
+    decide.authorize(ctx.principal, "s", resource_type, base_url=base_url)
+    found = query.clauses(resource_type, criteria.removeprefix("?"), base_url=base_url)
+    if not found:
+        raise BadRequest("A conditional interaction needs at least one search criterion.")
+    asked = query.Query(resource_type, criteria=list(found), count=ENOUGH)
+    page = await run.search(
+        ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
+    )
+    if len(page.rows) > 1:
+        raise PreconditionFailed("The criteria match several resources; name one that is alone in matching.")
+    for row in page.rows:
+        return Version(resource_type, row.id, row.version, row.last_updated, row.body)
+    return None
+
+
+async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
+    """Replace every reference of the form ``Type?criteria`` by the one resource that matches.
+
+    Raises:
+        Unprocessable: none or several match; every such reference is named.
+    """
+    issues: list[Issue] = []
+    for path, reference in places(document):
+        resource_type, mark, criteria = (
+            reference["reference"].removeprefix(f"{ctx.fhir_base}/").partition("?")
+        )
+        if not mark or resource_type not in RESOURCE_TYPES:
+            continue
+        try:
+            match = await only_match(ctx, resource_type, criteria)
+        except PreconditionFailed:
+            match = None
+        if match is None:
+            issues.append(
+                Issue("not-found", "The criteria of this reference do not match exactly one resource.", path)
+            )
+        else:
+            reference["reference"] = f"{resource_type}/{match.id}"
+    if issues:
+        raise Unprocessable(issues=issues)

@@ -1,0 +1,70 @@
+"""What one request carries through every layer: who asks, the database connection, time and chance.
+
+A Context exists only for a verified Principal. Time and ids come from it, so that tests can fix both.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from models.principal import Principal
+    from service.audit import AuditEntry
+    from service.settings import Settings
+
+
+def utc_now() -> datetime:
+    """Tell the present instant; the one place of the service that reads the wall clock."""
+    return datetime.now(UTC)
+
+
+def random_id() -> str:
+    """Draw a new logical id that nobody can guess."""
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The transaction id and the instant that one writing transaction drew together."""
+
+    tx: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class Context:
+    """One request's surroundings.
+
+    ``stamp`` is set while several writes are one transaction: all share it. ``in_bundle`` tells that
+    the transaction is a client's bundle, whose entries are retried together.
+    ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored.
+    ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
+    write is not among them, because its statement wrote the entry.
+    """
+
+    principal: Principal
+    connection: asyncpg.Connection[Any]
+    settings: Settings
+    request_id: str
+    now: Callable[[], datetime] = utc_now
+    new_id: Callable[[], str] = random_id
+    stamp: Stamp | None = None
+    pending: dict[str, dict[str, Any]] = field(default_factory=dict)
+    in_bundle: bool = False
+    unaudited: list[AuditEntry] = field(default_factory=list)
+
+    @property
+    def fhir_base(self) -> str:
+        """The absolute FHIR base, without a trailing slash."""
+        return f"{self.settings.base_url}/fhir"
+
+    @property
+    def actor(self) -> str:
+        """Who is written into history: the user's login where there is one, else the client."""
+        return self.principal.user or self.principal.client_id

@@ -1,0 +1,134 @@
+"""Prescription intake, exactly once: what becomes of an order that arrives again (rule RX-16).
+
+    claim free                         the order is stored                        201
+    claim taken, same content          the stored order is the answer             200
+    claim taken, other content         refused, naming the paths that differ      409
+    claim taken, order deleted since   refused                                    410
+
+The claim is the order's identifier at its issuing system, held by a unique key in the database, so
+two posts at the same instant cannot both be first. "Same content" compares with the version that made
+the claim, member order and notation of numbers aside, so that a retry is recognized after updates too.
+
+Source: project rule RX-16; https://hl7.org/fhir/R4/http.html#ccreate
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from models.document import canonical, differences, parse
+from models.errors import Conflict, Gone, Issue, Unprocessable
+from models.principal import ClientKind
+from service import store
+from service.interaction import Answer
+from service.store import Claim
+
+if TYPE_CHECKING:
+    from service.context import Context
+
+_PLACER = "PLAC"
+"""Identifier type of the ordering system, http://terminology.hl7.org/CodeSystem/v2-0203."""
+
+
+def claim_of(resource_type: str, document: dict[str, Any]) -> Claim | None:
+    """Find the identifier that makes an order recognizable: official, else placer, else the first."""
+    if resource_type != "MedicationRequest":
+        return None
+    identifiers = [
+        item for item in document.get("identifier", []) if item.get("system") and item.get("value")
+    ]
+    for identifier in sorted(identifiers, key=_rank):
+        return Claim(identifier["system"], identifier["value"])
+    return None
+
+
+def _rank(identifier: dict[str, Any]) -> int:
+    if identifier.get("use") == "official":
+        return 0
+    codes = [coding.get("code") for coding in identifier.get("type", {}).get("coding", [])]
+    return 1 if _PLACER in codes else 2
+
+
+def is_by_claim(if_none_exist: str | None, claim: Claim | None) -> bool:
+    """Tell whether ``If-None-Exist`` asks for just what the unique key decides anyway."""
+    if if_none_exist is None or claim is None:
+        return if_none_exist is None
+    pairs = parse_qsl(if_none_exist.removeprefix("?"), keep_blank_values=True)
+    return pairs == [("identifier", f"{claim.system}|{claim.value}")]
+
+
+def require_claim(ctx: Context, resource_type: str, claim: Claim | None) -> None:
+    """Refuse an outside prescriber's order that could not be recognized when it is sent again.
+
+    Raises:
+        Unprocessable: there is no identifier with a system and a value.
+    """
+    if (
+        resource_type == "MedicationRequest"
+        and claim is None
+        and ctx.principal.client_kind is ClientKind.PRESCRIBER
+    ):
+        raise Unprocessable(
+            issues=[
+                Issue(
+                    "required",
+                    "RX-16: Give the prescription an identifier with system and value, so that a retry is recognized.",
+                    "MedicationRequest.identifier",
+                    rule="RX-16",
+                )
+            ]
+        )
+
+
+async def repeated(
+    ctx: Context, claim: Claim, document: dict[str, Any], *, compares: bool = True
+) -> Answer | None:
+    """Answer an order whose claim is taken, or return None when it is free.
+
+    ``compares`` False answers with the holder whatever was sent: plain FHIR conditional create.
+
+    Raises:
+        Conflict: the stored order has other content.
+        Gone: the order was deleted.
+    """
+    held = await store.holder(ctx, "MedicationRequest", claim)
+    if held is None:
+        return None
+    resource_id, claimed_at = held
+    current = await store.current(ctx, "MedicationRequest", resource_id)
+    if current is None or current.body is None:
+        raise Gone("RX-16: This prescription was deleted here; it is not stored again.")
+    if compares:
+        claimed = await store.version(ctx, "MedicationRequest", resource_id, claimed_at)
+        _require_same_content(claimed.body if claimed and claimed.body else current.body, document)
+    return Answer(200, current)
+
+
+def _require_same_content(stored: str, sent: dict[str, Any]) -> None:
+    known = _content(parse(stored.encode()))
+    new = _content(sent)
+    if canonical(known) == canonical(new):
+        return
+    paths = differences(known, new)
+    raise Conflict(
+        issues=[
+            Issue(
+                "conflict",
+                "RX-16: A prescription with this identifier is stored with other content here; nothing was changed.",
+                path,
+                rule="RX-16",
+            )
+            for path in paths[:MAX_PATHS]
+        ]
+    )
+
+
+MAX_PATHS = 50
+"""Differing paths that are named; a document that differs in more is another document."""
+
+
+def _content(document: dict[str, Any]) -> dict[str, Any]:
+    content = {name: value for name, value in document.items() if name not in {"id", "meta"}}
+    meta = {k: v for k, v in document.get("meta", {}).items() if k not in {"versionId", "lastUpdated"}}
+    return {**content, "meta": meta} if meta else content

@@ -1,0 +1,142 @@
+"""One request in FHIR's own words, whether it came over HTTP or as an entry of a bundle.
+
+``interpret`` is the only grammar of URLs under the FHIR base, so that a bundle entry can take no
+other path to data than a request:
+
+    metadata                    capabilities
+    (empty)            POST     batch, transaction
+    Type               GET      search-type        POST  create
+    Type/_search       POST     search-type
+    Type/id            GET      read               PUT   update      DELETE  delete
+    Type/id/_history   GET      history-instance
+    Type/id/_history/n GET      vread
+
+Source: https://hl7.org/fhir/R4/http.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from models.definitions import RESOURCE_TYPES
+from models.errors import MethodNotAllowed, NotFound
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+"""https://hl7.org/fhir/R4/datatypes.html#id"""
+
+
+class Name(StrEnum):
+    """The interactions on offer, named as in CapabilityStatement."""
+
+    CAPABILITIES = "capabilities"
+    BUNDLE = "transaction"
+    SEARCH = "search-type"
+    CREATE = "create"
+    READ = "read"
+    VREAD = "vread"
+    UPDATE = "update"
+    DELETE = "delete"
+    HISTORY = "history-instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What is asked for. ``document`` is the parsed body, ``query`` the decoded parameters in
+    order, ``strict`` whether unknown parameters are refused, ``prefer`` the explicit return preference.
+    For a creation, ``id`` is empty or the id that a transaction has given in advance."""
+
+    name: Name
+    resource_type: str = ""
+    id: str = ""
+    version: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    document: dict[str, Any] | None = None
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    if_none_exist: str | None = None
+    strict: bool = False
+    prefer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One stored version. ``body`` is the resource's JSON text; None where the version is a deletion."""
+
+    resource_type: str
+    id: str
+    version: int
+    last_updated: datetime
+    body: str | None
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of one interaction, before it is put on the wire.
+
+    ``version`` answers with a resource, ``document`` with text that is already JSON (a Bundle, a
+    CapabilityStatement); both None means no content. ``audited`` tells that the statement which
+    stored the version wrote its audit record too.
+    """
+
+    status: int
+    version: Version | None = None
+    document: str | None = None
+    audited: bool = False
+
+
+_BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
+    (): {"POST": Name.BUNDLE},
+    ("metadata",): {"GET": Name.CAPABILITIES},
+    ("type",): {"GET": Name.SEARCH, "POST": Name.CREATE},
+    ("type", "_search"): {"POST": Name.SEARCH},
+    ("type", "id"): {"GET": Name.READ, "PUT": Name.UPDATE, "DELETE": Name.DELETE},
+    ("type", "id", "_history"): {"GET": Name.HISTORY},
+    ("type", "id", "_history", "version"): {"GET": Name.VREAD},
+}
+
+
+def interpret(method: str, path: str) -> Interaction:
+    """Name the interaction that a method and a path below the FHIR base ask for.
+
+    Raises:
+        NotFound: no such resource type or route.
+        MethodNotAllowed: the route exists, but not with this method.
+    """
+    segments = path.strip("/").split("/") if path.strip("/") else []
+    shape = _shape(segments)
+    offered = _BY_SHAPE.get(shape)
+    if offered is None:
+        raise NotFound("There is no such route below the FHIR base.")
+    name = offered.get("GET" if method == "HEAD" else method)
+    if name is None:
+        raise MethodNotAllowed(
+            f"{method} is not offered here; use {' or '.join(offered)}.",
+            headers={"Allow": ", ".join(offered)},
+        )
+    return Interaction(
+        name,
+        resource_type=segments[0] if "type" in shape else "",
+        id=segments[1] if "id" in shape else "",
+        version=segments[3] if "version" in shape else "",
+    )
+
+
+def _shape(segments: list[str]) -> tuple[str, ...]:
+    if not segments or segments == ["metadata"]:
+        return tuple(segments)
+    if segments[0] not in RESOURCE_TYPES:
+        raise NotFound("This server holds no resources of that type; see CapabilityStatement.rest.resource.")
+    if segments[1:] == ["_search"]:
+        return ("type", "_search")
+    names = ("type", "id", "_history", "version")
+    if len(segments) > len(names) or (len(segments) > 2 and segments[2] != "_history"):  # noqa: PLR2004 - Type/id/x
+        return ("unknown",)
+    if len(segments) > 1 and not ID.fullmatch(segments[1]):
+        raise NotFound("A logical id has 1 to 64 letters, digits, '-' or '.'.")
+    return names[: len(segments)]

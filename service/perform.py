@@ -1,0 +1,73 @@
+"""The one way to data: every request, and every entry of a bundle, is performed here.
+
+    api ─┐
+         ├─▶ perform ─▶ read · write · search ─▶ Answer
+  bundle ┘       └─▶ what was asked and what became of it, for the audit trail
+
+Source: https://hl7.org/fhir/R4/http.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from models.errors import FhirError, MethodNotAllowed
+from service import read, write
+from service.audit import AuditEntry
+from service.interaction import Answer, Interaction, Name
+
+if TYPE_CHECKING:
+    from service.context import Context
+
+Deed = Callable[["Context", Interaction], Awaitable[Answer]]
+
+_DEEDS: dict[Name, Deed] = {
+    Name.SEARCH: read.search,
+    Name.CREATE: write.create,
+    Name.READ: read.read,
+    Name.VREAD: read.vread,
+    Name.UPDATE: write.update,
+    Name.DELETE: write.delete,
+    Name.HISTORY: read.history,
+}
+
+
+async def perform(ctx: Context, ask: Interaction) -> Answer:
+    """Perform one interaction on resources, and leave what the audit trail must hold in ``ctx``.
+
+    Raises:
+        FhirError: the interaction was refused; the refusal is in ``ctx.unaudited``.
+    """
+    deed = _DEEDS.get(ask.name)
+    if deed is None:
+        raise MethodNotAllowed("This interaction is not offered inside a bundle.")
+    return await noted(ctx, ask, deed)
+
+
+async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
+    """Do a deed and note who asked for it and how it ended."""
+    try:
+        answer = await deed(ctx, ask)
+    except FhirError as refusal:
+        ctx.unaudited.append(_entry(ctx, ask, refusal.status))
+        raise
+    if not answer.audited:
+        ctx.unaudited.append(_entry(ctx, ask, answer.status))
+    return answer
+
+
+def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
+    principal = ctx.principal
+    return AuditEntry(
+        recorded=ctx.now(),
+        request_id=ctx.request_id,
+        client_id=principal.client_id,
+        login=principal.user,
+        interaction=ask.name.value,
+        resource_type=ask.resource_type or None,
+        resource_id=ask.id or None,
+        query=urlencode(ask.query) if ask.query else None,
+        status=status,
+    )

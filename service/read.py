@@ -1,0 +1,118 @@
+"""Read, vread, history and search: the ways to see, each behind the one door.
+
+What a caller may not see does not exist for them: 404, not 403, and it is in no count and no page.
+
+Sources: https://hl7.org/fhir/R4/http.html#read, #vread, #history, #search
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.errors import Forbidden, Gone, NotFound
+from models.resource import table_name
+from service import searchset, store
+from service.access import decide
+from service.interaction import Answer, Interaction, Version
+from service.search import compile as compiled
+from service.search import query, run
+
+if TYPE_CHECKING:
+    from service.access.decide import Permission
+    from service.context import Context
+
+
+async def read(ctx: Context, ask: Interaction) -> Answer:
+    """Return the newest version.
+
+    Raises:
+        NotFound: there is no such resource for this caller.
+        Gone: it was deleted; the ETag is the deletion's version.
+    """
+    permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
+    return Answer(200, _present(await newest(ctx, ask.resource_type, ask.id, permission)))
+
+
+async def vread(ctx: Context, ask: Interaction) -> Answer:
+    """Return one version, also of a resource that was deleted since.
+
+    Raises:
+        NotFound: there is no such version for this caller.
+        Gone: that version is the deletion.
+    """
+    permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
+    number = (
+        int(ask.version) if ask.version.isascii() and ask.version.isdigit() and len(ask.version) < 10 else 0
+    )  # noqa: PLR2004 - a version fits Postgres' integer
+    if await newest(ctx, ask.resource_type, ask.id, permission) is None:
+        raise NotFound
+    return Answer(200, _present(await store.version(ctx, ask.resource_type, ask.id, number)))
+
+
+async def history(ctx: Context, ask: Interaction) -> Answer:
+    """Return the versions of one resource, newest first, deletions included.
+
+    Raises:
+        NotFound: there is no such resource for this caller.
+        BadRequest: ``_count``, ``_since`` or the page cannot be read.
+    """
+    permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
+    if not permission.unrestricted and await newest(ctx, ask.resource_type, ask.id, permission) is None:
+        raise NotFound
+    page = searchset.history_page(ask)
+    versions = await store.versions(ctx, ask.resource_type, ask.id, page)
+    if not versions and not await store.exists(ctx, ask.resource_type, ask.id):
+        raise NotFound
+    return Answer(200, document=searchset.history(ctx, ask, page, versions))
+
+
+async def search(ctx: Context, ask: Interaction) -> Answer:
+    """Return one page of the resources that match and that the caller may see.
+
+    Raises:
+        BadRequest: a parameter cannot be read, or is unknown and handling is strict.
+    """
+    base_url = ctx.settings.base_url
+    decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
+    asked = query.parse(ask.resource_type, ask.query, base_url=base_url, strict=ask.strict)
+    page = await run.search(
+        ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
+    )
+    return Answer(200, document=searchset.searchset(ctx, asked, page))
+
+
+async def newest(
+    ctx: Context, resource_type: str, resource_id: str, permission: Permission
+) -> Version | None:
+    """Read the newest version, deletions included; None when there is none within the permission."""
+    if permission.unrestricted:
+        return await store.current(ctx, resource_type, resource_id)
+    condition, values = compiled.predicate(resource_type, permission.criteria, "r", 2, now=ctx.now())
+    row = await ctx.connection.fetchrow(
+        "SELECT r.version, r.last_updated, r.deleted, r.body "  # noqa: S608 - compiled with parameters
+        f"FROM {table_name(resource_type)} AS r WHERE r.id = $1 AND {condition}",
+        resource_id,
+        *values,
+    )
+    if row is None:
+        return None
+    body = None if row["deleted"] else row["body"]
+    return Version(resource_type, resource_id, row["version"], row["last_updated"], body)
+
+
+async def require_inside(ctx: Context, resource_type: str, resource_id: str, permission: Permission) -> None:
+    """Refuse a write whose result the scope that allowed it does not cover.
+
+    Raises:
+        Forbidden: the resource as written is outside the granular scope or the patient's compartment.
+    """
+    if await newest(ctx, resource_type, resource_id, permission) is None:
+        raise Forbidden("The access token's scope does not cover the resource as it would be stored.")
+
+
+def _present(version: Version | None) -> Version:
+    if version is None:
+        raise NotFound
+    if version.body is None:
+        raise Gone(headers={"ETag": f'W/"{version.version}"'})
+    return version

@@ -1,0 +1,81 @@
+"""Everything a resource must satisfy beyond its shape, judged at once: references, then the therapy.
+
+who may write it    service/access/organization    403, and nothing more is told
+references          service/references             422 ┐ all findings
+rules by type       service/kat                    422 ┘ in one answer
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models.document import parse
+from models.errors import Forbidden, Unprocessable
+from models.principal import ClientKind
+from service import references
+from service.access.organization import require_own
+from service.kat import prescription
+from service.kat.facts import gather
+from service.kat.finding import Finding
+from service.kat.identifiers import check_practitioner
+
+if TYPE_CHECKING:
+    from service.context import Context
+    from service.interaction import Version
+
+
+_PRACTITIONERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
+
+
+async def require(
+    ctx: Context, resource_type: str, resource_id: str, document: dict[str, Any], previous: Version | None
+) -> None:
+    """Refuse a document that points at nothing or breaks a rule.
+
+    Raises:
+        Forbidden: this client may not write it.
+        Unprocessable: every finding, each with its expression.
+    """
+    await require_own(
+        ctx, resource_type, resource_id, [document, *_replaced(ctx, previous)], creates=previous is None
+    )
+    findings = await _findings(ctx, resource_type, document)
+    forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
+    if forbidden:
+        raise Forbidden(issues=forbidden)
+    issues = [finding.issue for finding in findings]
+    told = {issue.expression for issue in issues}
+    issues += [
+        issue
+        for issue in await references.missing(ctx, document)
+        if not told & {issue.expression, str(issue.expression).removesuffix(".reference")}
+    ]
+    if issues:
+        raise Unprocessable(issues=issues)
+
+
+async def may_delete(ctx: Context, resource_type: str, previous: Version) -> None:
+    """Refuse the deletion of what this client may not write.
+
+    Raises:
+        Forbidden: it belongs to another organization.
+    """
+    await require_own(ctx, resource_type, previous.id, _replaced(ctx, previous), creates=False)
+
+
+async def _findings(ctx: Context, resource_type: str, document: dict[str, Any]) -> list[Finding]:
+    if resource_type in _PRACTITIONERS:
+        return check_practitioner(document, ctx.principal)
+    if resource_type != "MedicationRequest":
+        return []
+    facts = await gather(
+        ctx.connection, document, writer=ctx.principal, fhir_base=ctx.fhir_base, pending=ctx.pending
+    )
+    return prescription.check(document, facts, now=ctx.now())
+
+
+def _replaced(ctx: Context, previous: Version | None) -> list[dict[str, Any]]:
+    """Return the version that a prescriber's write would replace; nobody else's is asked about."""
+    if previous is None or previous.body is None or ctx.principal.client_kind is not ClientKind.PRESCRIBER:
+        return []
+    return [parse(previous.body.encode())]

@@ -1,0 +1,212 @@
+"""The SQL of the store: one statement that puts a version everywhere it must be.
+
+    clock    transaction id and instant, drawn together under a momentary lock
+    claim    the business identifier, first come first served        (prescriptions only)
+    row      the type's table: current body and search columns
+    version  resource_history
+    indexes  strings, dates and quantities that a resource may have several of
+    audited  the audit record of this very write
+
+Each part selects FROM the parts before it, so that a lost claim or a stale version stores nothing at
+all and the statement returns no row. Texts are built from the tables' own column names, never from
+input, and kept; values travel as parameters.
+
+Why the clock: a reader of changes stops at ``pg_snapshot_xmin``. That loses nothing only if
+transaction ids and ``last_updated`` order alike, so both are drawn while one advisory lock is held,
+which is let go at once and not at commit. ``server_clock`` keeps instants growing when the operating
+system's clock steps back. PostgreSQL evaluates a target list from left to right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy.dialects import postgresql
+from sqlmodel import SQLModel
+
+from models.resource import table_name
+
+CLOCK_LOCK = 5_422_853_148_741_386_307
+"""Key of the advisory lock under which stamps are drawn; nothing else may use it."""
+
+DRAW_CLOCK = f"""SELECT pg_advisory_lock({CLOCK_LOCK}), pg_current_xact_id() AS tx,
+        setval('server_clock', greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+                                        (SELECT last_value + 1 FROM server_clock))) AS micros,
+        pg_advisory_unlock({CLOCK_LOCK})"""  # noqa: S608 - a constant of this file
+
+DRAW_STAMP = (
+    f"SELECT tx, timestamptz 'epoch' + micros * interval '1 microsecond' AS at FROM ({DRAW_CLOCK}) AS clock"  # noqa: S608
+)
+"""Draw the stamp that all entries of a transaction bundle share; must be the transaction's first statement."""
+
+FIXED = (
+    ("id", "text"),
+    ("version", "int"),
+    ("method", "text"),
+    ("actor", "text"),
+    ("head", "text"),
+    ("tail", "text"),
+    ("request_id", "text"),
+    ("client_id", "text"),
+    ("login", "text"),
+    ("interaction", "text"),
+    ("status", "int"),
+)
+"""The parameters that every write has, in order."""
+
+INDEX_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
+    "index_string": (("parameter", "text"), ("value", "text"), ("exact", "text")),
+    "index_date": (("parameter", "text"), ("range_start", "timestamptz"), ("range_end", "timestamptz")),
+    "index_quantity": (
+        ("parameter", "text"),
+        ("system", "text"),
+        ("code", "text"),
+        ("value", "numeric"),
+        ("low", "numeric"),
+        ("high", "numeric"),
+    ),
+}
+
+_BASE_COLUMNS = frozenset({"id", "version", "tx", "last_updated", "deleted", "body"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What distinguishes one write statement of a type from another."""
+
+    resource_type: str
+    creates: bool
+    deletes: bool
+    stamped: bool
+    claims: bool
+    indexes: tuple[str, ...]
+
+
+@cache
+def type_columns(resource_type: str) -> tuple[tuple[str, str], ...]:
+    """List the search columns of a type's table as (name, SQL type), in parameter order."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return tuple(
+        (column.name, column.type.compile(dialect))
+        for column in SQLModel.metadata.tables[table_name(resource_type)].columns
+        if column.name not in _BASE_COLUMNS
+    )
+
+
+class _Parameters:
+    """Numbers placeholders in the order in which the store passes the values."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def take(self, *columns: tuple[str, str], array: bool = False) -> dict[str, str]:
+        placeholders = {}
+        for name, cast in columns:
+            self._count += 1
+            placeholders[name] = f"${self._count}::{cast}{'[]' if array else ''}"
+        return placeholders
+
+
+@cache
+def write_statement(shape: Shape) -> str:
+    """Build the statement for one shape; it returns ``at`` when the version was stored, else no row."""
+    parameters = _Parameters()
+    p = parameters.take(*FIXED)
+    parts = [_stamp(parameters, shape)]
+    source = "stamp"
+    if shape.claims:
+        parts.append(_claim(parameters, p, shape))
+        source = "stamp, claim"
+    columns = parameters.take(*type_columns(shape.resource_type))
+    parts.append(_row(p, columns, shape, source))
+    parts.append(_history(p, shape))
+    parts.extend(_indexes(parameters, p, shape))
+    parts.append(_audit(p, shape))
+    return "WITH " + ",\n".join(parts) + "\nSELECT stamp.at FROM stamp, stored"
+
+
+def _stamp(parameters: _Parameters, shape: Shape) -> str:
+    if shape.stamped:
+        given = parameters.take(("tx", "xid8"), ("at", "timestamptz"))
+        drawn = f"SELECT {given['tx']} AS tx, {given['at']} AS at"
+    else:
+        drawn = "SELECT tx, timestamptz 'epoch' + micros * interval '1 microsecond' AS at FROM clock"
+    instant = """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS instant"""
+    stamp = f"stamp AS MATERIALIZED (SELECT tx, at, {instant} FROM ({drawn}) AS drawn)"  # noqa: S608
+    return stamp if shape.stamped else f"clock AS MATERIALIZED ({DRAW_CLOCK}),\n{stamp}"
+
+
+def _claim(parameters: _Parameters, p: dict[str, str], shape: Shape) -> str:
+    key = parameters.take(("system", "text"), ("value", "text"))
+    return f"""claim AS (INSERT INTO business_identifier (resource_type, system, value, id, version)
+    SELECT '{shape.resource_type}', {key["system"]}, {key["value"]}, {p["id"]}, {p["version"]} FROM stamp
+    ON CONFLICT DO NOTHING RETURNING 1)"""  # noqa: S608
+
+
+def _row(p: dict[str, str], columns: dict[str, str], shape: Shape, source: str) -> str:
+    table = table_name(shape.resource_type)
+    body = _body(p, shape)
+    values = {
+        "version": p["version"],
+        "tx": "stamp.tx",
+        "last_updated": "stamp.at",
+        "deleted": str(shape.deletes).lower(),
+        "body": body,
+        **columns,
+    }
+    if shape.creates:
+        return f"""stored AS (INSERT INTO {table} (id, {", ".join(map(_quoted, values))})
+    SELECT {p["id"]}, {", ".join(values.values())} FROM {source} ON CONFLICT DO NOTHING RETURNING patient)"""  # noqa: S608
+    if shape.deletes:  # whose record it was stays known, so that the tombstone is shown to the same people
+        values["patient"] = f"coalesce({table}.patient, {values['patient']})"
+    changes = ", ".join(f"{_quoted(name)} = {value}" for name, value in values.items())
+    return f"""stored AS (UPDATE {table} SET {changes} FROM {source}
+    WHERE {table}.id = {p["id"]} AND {table}.version = {p["version"]} - 1 RETURNING {table}.patient)"""  # noqa: S608
+
+
+def _history(p: dict[str, str], shape: Shape) -> str:
+    return f"""history AS (INSERT INTO resource_history
+        (resource_type, id, version, tx, last_updated, method, patient, actor, body)
+    SELECT '{shape.resource_type}', {p["id"]}, {p["version"]}, stamp.tx, stamp.at, {p["method"]}, stored.patient,
+           {p["actor"]}, {_body(p, shape)} FROM stamp, stored)"""  # noqa: S608
+
+
+def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[str]:
+    parts = []
+    if not shape.creates:
+        parts = [
+            f"old_{table} AS (DELETE FROM {table} USING stored "  # noqa: S608
+            f"WHERE resource_type = '{shape.resource_type}' AND id = {p['id']})"
+            for table in INDEX_COLUMNS
+        ]
+    for table in shape.indexes:
+        columns = INDEX_COLUMNS[table]
+        arrays = parameters.take(*columns, array=True)
+        names = ", ".join(_quoted(name) for name, _ in columns)
+        parts.append(
+            f"{table}_rows AS (INSERT INTO {table} (resource_type, id, {names}) "  # noqa: S608
+            f"SELECT '{shape.resource_type}', {p['id']}, entry.* "
+            f"FROM stored, unnest({', '.join(arrays.values())}) AS entry)"
+        )
+    return parts
+
+
+def _audit(p: dict[str, str], shape: Shape) -> str:
+    return f"""audited AS (INSERT INTO audit_record
+        (recorded, request_id, client_id, login, interaction, resource_type, resource_id, status)
+    SELECT stamp.at, {p["request_id"]}, {p["client_id"]}, {p["login"]}, {p["interaction"]},
+           '{shape.resource_type}', {p["id"]}, {p["status"]} FROM stamp, stored)"""  # noqa: S608
+
+
+def _body(p: dict[str, str], shape: Shape) -> str:
+    """The body with its instant between head and tail; null for a deletion, whose head and tail are empty."""
+    return (
+        f"nullif({p['head']} || {p['tail']}, '')"
+        if shape.deletes
+        else f"{p['head']} || stamp.instant || {p['tail']}"
+    )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

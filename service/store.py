@@ -1,0 +1,226 @@
+"""The only writer of resources, and the readers of single versions.
+
+A write is one statement (see ``service/statements.py``), so it is atomic without a transaction of its
+own, and one round trip. Updates are optimistic: a row is changed only when its version is the one
+that was read, so that ``last_updated`` grows along each resource's history and no row stays locked
+while rules are evaluated.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from models.document import serialize
+from models.resource import table_name
+from service.context import Stamp
+from service.interaction import Version
+from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, type_columns, write_statement
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Sequence
+
+    import asyncpg
+
+    from service.context import Context
+    from service.search.extract import Extracted
+    from service.searchset import HistoryPage
+
+
+class LostRace(Exception):  # noqa: N818 - not a fault: whoever meets it reads again and retries
+    """Somebody else wrote the same resource, or claimed the same identifier, first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A business identifier that a write claims for its resource."""
+
+    system: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One version to be stored. ``version`` is the new one; 1 is a creation.
+
+    ``document`` None is a deletion. ``method`` is the HTTP method that history will show.
+    """
+
+    resource_type: str
+    id: str
+    version: int
+    method: str
+    document: dict[str, Any] | None = None
+    extracted: Extracted | None = None
+    claim: Claim | None = None
+
+
+_INTERACTION = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+
+
+async def write(ctx: Context, change: Change) -> Version:
+    """Store one version: durably, or within the caller's transaction when ``ctx.stamp`` is set.
+
+    Raises:
+        LostRace: the row's version is not ``change.version - 1``, the id exists already, or the
+            business identifier is taken; nothing was stored.
+    """
+    head, tail = _around_instant(change)
+    indexes = _index_rows(change.extracted)
+    shape = Shape(
+        change.resource_type,
+        creates=change.version == 1,
+        deletes=change.document is None,
+        stamped=ctx.stamp is not None,
+        claims=change.claim is not None,
+        indexes=tuple(indexes),
+    )
+    values: list[Any] = [change.id, change.version, change.method, ctx.actor, head, tail]
+    values += [ctx.request_id, ctx.principal.client_id, ctx.principal.user]
+    values += [_INTERACTION[change.method], 201 if change.version == 1 else 200]
+    if ctx.stamp is not None:
+        values += [ctx.stamp.tx, ctx.stamp.at]
+    if change.claim is not None:
+        values += [change.claim.system, change.claim.value]
+    columns = change.extracted.columns if change.extracted else {"terms": []}
+    values += [columns.get(name) for name, _ in type_columns(change.resource_type)]
+    for rows in indexes.values():
+        values += [list(column) for column in zip(*rows, strict=True)]
+    row = await ctx.connection.fetchrow(write_statement(shape), *values)
+    if row is None:
+        raise LostRace
+    body = None if change.document is None else f"{head}{instant(row['at'])}{tail}"
+    return Version(change.resource_type, change.id, change.version, row["at"], body, change.method)
+
+
+def instant(moment: datetime) -> str:
+    """Write a UTC moment as a FHIR instant with the precision that is stored, microseconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _around_instant(change: Change) -> tuple[str, str]:
+    """Return the body's text before and after ``meta.lastUpdated``, which only the database knows."""
+    if change.document is None:
+        return "", ""
+    rest = {
+        name: value for name, value in change.document.items() if name not in {"resourceType", "id", "meta"}
+    }
+    meta = {k: v for k, v in change.document.get("meta", {}).items() if k not in {"versionId", "lastUpdated"}}
+    head = (
+        f'{{"resourceType":"{change.resource_type}","id":"{change.id}",'
+        f'"meta":{{"versionId":"{change.version}","lastUpdated":"'
+    )
+    meta_text = "," + serialize(meta).decode()[1:] if meta else "}"
+    rest_text = "," + serialize(rest).decode()[1:] if rest else "}"
+    return head, f'"{meta_text}{rest_text}'
+
+
+def _index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...]]]:
+    if extracted is None:
+        return {}
+    rows: tuple[Sequence[tuple[Any, ...]], ...] = (extracted.strings, extracted.dates, extracted.quantities)
+    return {table: values for table, values in zip(INDEX_COLUMNS, rows, strict=True) if values}
+
+
+def repeats(previous: Version, change: Change) -> bool:
+    """Tell whether a change would store the very same content again."""
+    _, tail = _around_instant(change)
+    return previous.body is not None and previous.body.endswith(f"{instant(previous.last_updated)}{tail}")
+
+
+@asynccontextmanager
+async def transaction(ctx: Context, before_stamp: Awaitable[None] | None = None) -> AsyncIterator[None]:
+    """Make several writes one: all are stored, or none. Joins a transaction that is under way.
+
+    ``before_stamp`` waits for advisory locks, which draw no transaction id; nothing else may come
+    before the stamp.
+    """
+    if ctx.stamp is not None:
+        if before_stamp is not None:
+            await before_stamp
+        yield
+        return
+    try:
+        async with ctx.connection.transaction():
+            if before_stamp is not None:
+                await before_stamp
+            ctx.stamp = await draw_stamp(ctx.connection)
+            yield
+    finally:
+        ctx.stamp = None
+
+
+async def draw_stamp(connection: asyncpg.Connection[Any]) -> Stamp:
+    """Draw the stamp of a writing transaction; must be its first statement."""
+    row = await connection.fetchrow(DRAW_STAMP)
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return Stamp(row["tx"], row["at"])
+
+
+async def current(ctx: Context, resource_type: str, resource_id: str) -> Version | None:
+    """Read the newest version, deletions included; None when the id was never used."""
+    row = await ctx.connection.fetchrow(
+        f"SELECT version, last_updated, deleted, body FROM {table_name(resource_type)} WHERE id = $1",  # noqa: S608
+        resource_id,
+    )
+    if row is None:
+        return None
+    body = None if row["deleted"] else row["body"]
+    return Version(resource_type, resource_id, row["version"], row["last_updated"], body)
+
+
+async def version(ctx: Context, resource_type: str, resource_id: str, number: int) -> Version | None:
+    """Read one version of the history, None when there is no such version."""
+    row = await ctx.connection.fetchrow(
+        "SELECT last_updated, body, method FROM resource_history WHERE resource_type = $1 AND id = $2 AND version = $3",
+        resource_type,
+        resource_id,
+        number,
+    )
+    return row and Version(
+        resource_type, resource_id, number, row["last_updated"], row["body"], row["method"]
+    )
+
+
+async def versions(ctx: Context, resource_type: str, resource_id: str, page: HistoryPage) -> list[Version]:
+    """Read one more version than the page holds: newest first, or oldest first when ``page.after`` is set.
+
+    With ``since`` a version is held back while an older transaction is under way, as in every reading
+    of changes, so that a client may resume from the greatest instant it saw.
+    """
+    order = "ASC" if page.after is not None else "DESC"
+    rows = await ctx.connection.fetch(
+        f"""SELECT version, last_updated, body, method FROM resource_history
+        WHERE resource_type = $1 AND id = $2 AND ($3::int IS NULL OR version < $3) AND ($4::int IS NULL OR version > $4)
+          AND ($5::timestamptz IS NULL
+               OR (last_updated >= $5 AND tx < pg_snapshot_xmin(pg_current_snapshot())))
+        ORDER BY version {order} LIMIT $6""",  # noqa: S608 - one of two words
+        resource_type,
+        resource_id,
+        page.before,
+        page.after,
+        page.since,
+        page.count + 1,
+    )
+    return [
+        Version(resource_type, resource_id, row["version"], row["last_updated"], row["body"], row["method"])
+        for row in rows
+    ]
+
+
+async def exists(ctx: Context, resource_type: str, resource_id: str) -> bool:
+    """Tell whether an id was ever used."""
+    return await current(ctx, resource_type, resource_id) is not None
+
+
+async def holder(ctx: Context, resource_type: str, claim: Claim) -> tuple[str, int] | None:
+    """Tell which resource holds a business identifier, and since which of its versions."""
+    row = await ctx.connection.fetchrow(
+        "SELECT id, version FROM business_identifier WHERE resource_type = $1 AND system = $2 AND value = $3",
+        resource_type,
+        claim.system,
+        claim.value,
+    )
+    return row and (row["id"], row["version"])

@@ -1,0 +1,213 @@
+"""Create, update and delete: the one path by which a resource changes.
+
+    authorize ─▶ validate (shape, then references and rules: all findings at once) ─▶ extract ─▶ store
+
+A creation and an update differ only in the version they follow. Whoever loses a race without having
+named a version (``If-Match``) reads again and tries once more; who named one gets 412.
+
+Sources: https://hl7.org/fhir/R4/http.html#create, #update, #delete, #concurrency
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from models.errors import BadRequest, Conflict, FhirError, Malformed, PreconditionFailed
+from models.principal import ClientKind
+from service import conditional, intake, read, rules, store, validate
+from service.access import decide
+from service.interaction import Answer
+from service.search.extract import extract
+from service.store import Change, Claim, LostRace
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from service.access.decide import Permission
+    from service.context import Context
+    from service.interaction import Interaction, Version
+
+ATTEMPTS = 5
+"""Times an unconditional write is tried again after losing a race."""
+
+_ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
+
+
+async def create(ctx: Context, ask: Interaction) -> Answer:
+    """Store a new resource under an id of ours: 201, or 200 when it is known already.
+
+    Raises:
+        Malformed, Unprocessable, Forbidden: see ``_prepared``.
+        Conflict, Gone: a prescription's identifier is known with other content, or was deleted.
+        PreconditionFailed: ``If-None-Exist`` matches several resources.
+    """
+    document = _document(ask)
+    permission = decide.authorize(ctx.principal, "c", ask.resource_type, base_url=ctx.settings.base_url)
+    await conditional.resolve_references(ctx, document)
+    claim = intake.claim_of(ask.resource_type, document)
+    criteria = None if intake.is_by_claim(ask.if_none_exist, claim) else ask.if_none_exist
+    if criteria is None:
+        return await persistently(ctx, lambda: _create_once(ctx, ask, document, permission, claim))
+
+    async def unless_it_exists() -> Answer:
+        async with store.transaction(ctx, before_stamp=conditional.lock(ctx, ask.resource_type, criteria)):
+            known = await conditional.only_match(ctx, ask.resource_type, criteria)
+            return Answer(200, known) if known else await _create_once(ctx, ask, document, permission, claim)
+
+    return await persistently(ctx, unless_it_exists)
+
+
+async def _create_once(
+    ctx: Context, ask: Interaction, document: dict[str, Any], permission: Permission, claim: Claim | None
+) -> Answer:
+    try:
+        intake.require_claim(ctx, ask.resource_type, claim)
+        change = await _prepared(ctx, ask.resource_type, ask.id or ctx.new_id(), document, method="POST")
+        return Answer(201, await _write(ctx, replace(change, claim=claim), permission), audited=True)
+    except (FhirError, LostRace) as refused:
+        # A retry of a stored order succeeds even if a rule has come to refuse new ones like it.
+        known = claim and await _known(ctx, ask, claim, document)
+        if not known or (ctx.in_bundle and isinstance(refused, LostRace)):
+            raise
+        return known
+
+
+async def _known(ctx: Context, ask: Interaction, claim: Claim, document: dict[str, Any]) -> Answer | None:
+    """Answer a repeated order; plain FHIR conditional create does not compare contents."""
+    compares = ask.if_none_exist is None or ctx.principal.client_kind is ClientKind.PRESCRIBER
+    if not compares:
+        decide.authorize(ctx.principal, "s", ask.resource_type, base_url=ctx.settings.base_url)
+    return await intake.repeated(ctx, claim, document, compares=compares)
+
+
+async def persistently(ctx: Context, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Try again after a lost race; inside a transaction bundle the bundle itself starts again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return await attempt()
+        except LostRace:
+            if ctx.in_bundle:
+                raise
+    raise Conflict("Other writers were quicker, several times. Send the request again.")
+
+
+async def update(ctx: Context, ask: Interaction) -> Answer:
+    """Store a new version: 200; or the first one under the client's own id: 201.
+
+    Raises:
+        BadRequest: the body's id is not the URL's; ``If-Match`` is not an entity tag.
+        PreconditionFailed: ``If-Match`` names another version than the newest.
+    """
+    document = _document(ask)
+    if document.get("id") != ask.id:
+        raise BadRequest("The resource's id must be the id in the URL.", expression=f"{ask.resource_type}.id")
+    expected = _expected_version(ask.if_match)
+    permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
+    await conditional.resolve_references(ctx, document)
+
+    async def attempt() -> Answer:
+        previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
+        _require_version(previous, expected)
+        change = await _prepared(ctx, ask.resource_type, ask.id, document, method="PUT", previous=previous)
+        if previous is not None and store.repeats(previous, change):
+            return Answer(200, previous)
+        change = replace(change, claim=await _new_claim(ctx, change))
+        created = previous is None or previous.body is None
+        return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
+
+    return await persistently(ctx, attempt)
+
+
+async def _new_claim(ctx: Context, change: Change) -> Claim | None:
+    """Return the identifier that an update must claim: None when it holds it already."""
+    claim = intake.claim_of(change.resource_type, change.document or {})
+    held = claim and await store.holder(ctx, change.resource_type, claim)
+    if held and held[0] != change.id:
+        raise Conflict(
+            "RX-16: Another prescription has this identifier; use that one.",
+            expression=f"{change.resource_type}.identifier",
+        )
+    return None if held else claim
+
+
+async def delete(ctx: Context, ask: Interaction) -> Answer:
+    """Delete a resource: its next version is a tombstone. Deleting what is not there is no error.
+
+    Raises:
+        PreconditionFailed: ``If-Match`` names another version than the newest.
+    """
+    expected = _expected_version(ask.if_match)
+    permission = decide.authorize(ctx.principal, "d", ask.resource_type, base_url=ctx.settings.base_url)
+
+    async def attempt() -> Answer:
+        previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
+        _require_version(previous, expected)
+        if previous is None or previous.body is None:
+            return Answer(204)
+        await rules.may_delete(ctx, ask.resource_type, previous)
+        change = Change(ask.resource_type, ask.id, previous.version + 1, "DELETE")
+        return Answer(204, await store.write(ctx, change), audited=True)
+
+    return await persistently(ctx, attempt)
+
+
+async def _prepared(
+    ctx: Context,
+    resource_type: str,
+    resource_id: str,
+    document: dict[str, Any],
+    *,
+    method: str,
+    previous: Version | None = None,
+) -> Change:
+    """Check a document completely and make it ready for the store.
+
+    Raises:
+        Malformed: it is not a valid R4 resource (400, every finding).
+        Unprocessable: a reference points at nothing, or a rule is broken (422, every finding).
+        Forbidden: this client may not write this resource.
+    """
+    findings = validate.check(document, resource_type)
+    if findings:
+        raise Malformed(issues=findings)
+    await rules.require(ctx, resource_type, resource_id, document, previous)
+    named = {**document, "id": resource_id}
+    extracted = extract(resource_type, named, base_url=ctx.settings.base_url)
+    version = previous.version + 1 if previous else 1
+    return Change(resource_type, resource_id, version, method, named, extracted)
+
+
+async def _write(ctx: Context, change: Change, permission: Permission) -> Version:
+    """Store a change; under a granular scope only when the new version is inside that scope too."""
+    if permission.unrestricted:
+        return await store.write(ctx, change)
+    async with store.transaction(ctx):
+        stored = await store.write(ctx, change)
+        await read.require_inside(ctx, change.resource_type, change.id, permission)
+        return stored
+
+
+def _document(ask: Interaction) -> dict[str, Any]:
+    if ask.document is None:
+        raise Malformed("The request has no body; send one FHIR resource.")
+    if ask.document.get("resourceType") != ask.resource_type:
+        raise Malformed(
+            "The resourceType must be the type in the URL.", expression=f"{ask.resource_type}.resourceType"
+        )
+    return dict(ask.document)
+
+
+def _expected_version(if_match: str | None) -> int | None:
+    if if_match is None:
+        return None
+    match = _ETAG.fullmatch(if_match.strip())
+    if match is None:
+        raise BadRequest('If-Match takes one entity tag such as W/"3".')
+    return int(match[1])
+
+
+def _require_version(previous: Version | None, expected: int | None) -> None:
+    if expected is not None and (previous is None or previous.version != expected):
+        raise PreconditionFailed("The resource has another version than If-Match names; read it again first.")
