@@ -52,3 +52,8 @@ def local_system(name: str) -> str:
 def local_extension(name: str) -> str:
     """Name an extension of this project, for instance ``kat-off-label``."""
     return f"{LOCAL}StructureDefinition/{name}"
+
+
+def local_form(name: str) -> str:
+    """Name a questionnaire of this project, for instance ``kat-discharge-check``."""
+    return f"{LOCAL}Questionnaire/{name}"

@@ -1,0 +1,223 @@
+"""The cast: one practice, two prescribing platforms, an EHR, a coach, and five patients. All invented.
+
+    org-kat    prac-th (therapist)          pat-1 … pat-5
+    org-rx-a   prac-rx (psychiatrist)       rp-1 (escort of pat-1), rp-3 and rp-4 (partners)
+    org-rx-b   prac-np (nurse practitioner)
+    org-ehr · org-coach  prac-co (coach)
+
+Numbers of practitioners are synthetic with valid check digits.
+Source: https://hl7.org/fhir/us/core/StructureDefinition-us-core-patient.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.kat.code import Code, concept
+from models.kat.roles import (
+    COACH,
+    MARRIAGE_AND_FAMILY_THERAPIST,
+    PRESCRIBER_ROLE,
+    PSYCHIATRIC_NURSE_PRACTITIONER,
+    PSYCHIATRIST,
+    THERAPIST_ROLE,
+)
+from models.kat.systems import DEA, IDENTIFIER_TYPE, NPI, ORGANIZATION_TYPE, US_CORE, V3_ROLE
+from service.demo.build import Days, Resource, identifier, period, reference
+
+_RACE = "urn:oid:2.16.840.1.113883.6.238"
+_EXTENSION = f"{US_CORE}StructureDefinition/"
+_PROVIDER = Code(ORGANIZATION_TYPE, "prov", "Healthcare Provider")
+
+ORGANIZATIONS = {
+    "org-kat": ("Synthetic Saguaro KAT Practice", "1000000020"),
+    "org-rx-a": ("Example TeleKet Medical PC", "1000000038"),
+    "org-rx-b": ("Example Lozenge Clinic", None),
+    "org-ehr": ("Example Valley Primary Care", None),
+    "org-coach": ("Example Window Coaching LLC", None),
+}
+
+
+def people(days: Days) -> list[Resource]:
+    """Write everybody: organizations, professionals with their roles, patients, related persons."""
+    return [
+        *(organization(key, *row) for key, row in ORGANIZATIONS.items()),
+        *_professionals(),
+        *patients(days),
+        *_related(),
+        _roster(),
+    ]
+
+
+def organization(key: str, name: str, npi: str | None) -> Resource:
+    """Write an organization that provides care."""
+    numbers = [{"system": NPI, "value": npi}] if npi else [identifier("organization", key)]
+    return {
+        "resourceType": "Organization",
+        "id": key,
+        "identifier": numbers,
+        "active": True,
+        "type": [concept(_PROVIDER)],
+        "name": name,
+        "telecom": [phone("520-555-0100", "work"), {"system": "email", "value": f"desk@{key}.example"}],
+        "address": [address("100 Example Plaza", "85701")],
+    }
+
+
+def phone(number: str, use: str) -> Resource:
+    """Write a telephone number."""
+    return {"system": "phone", "value": number, "use": use}
+
+
+def address(line: str, postal_code: str, **more: Any) -> Resource:
+    """Write an address in Tucson."""
+    place = {"line": [line], "city": "Tucson", "state": "AZ", "postalCode": postal_code, "country": "US"}
+    return {**place, **more}
+
+
+def _professionals() -> list[Resource]:
+    return [
+        _practitioner("prac-th", ("Testworthy", "Tessa", "LMFT"), "1000000012"),
+        _practitioner("prac-rx", ("Mockingham", "Prescott", "MD"), "1999999984", "FM0000012", "AZ-SYN-00017"),
+        _practitioner("prac-np", ("Fakeley", "Nadia", "PMHNP"), "2000000010", "MF0000024"),
+        _practitioner("prac-co", ("Sampleton", "Corey", None), None),
+        _role("role-th", "prac-th", "org-kat", MARRIAGE_AND_FAMILY_THERAPIST, THERAPIST_ROLE),
+        _role("role-rx", "prac-rx", "org-rx-a", PSYCHIATRIST, PRESCRIBER_ROLE),
+        _role("role-np", "prac-np", "org-rx-b", PSYCHIATRIC_NURSE_PRACTITIONER, PRESCRIBER_ROLE),
+        _role("role-co", "prac-co", "org-coach", COACH, COACH),
+    ]
+
+
+def _practitioner(
+    key: str,
+    name: tuple[str, str, str | None],
+    npi: str | None,
+    dea: str | None = None,
+    license_number: str | None = None,
+) -> Resource:
+    family, given, title = name
+    numbers: list[Resource] = [
+        {"type": concept(Code(IDENTIFIER_TYPE, kind, display)), "system": system, "value": value}
+        for kind, display, system, value in (
+            ("NPI", "National provider identifier", NPI, npi),
+            ("DEA", "Drug Enforcement Administration registration number", DEA, dea),
+            ("SL", "State license", "https://kat-fhir.example/sid/us-az-license", license_number),
+        )
+        if value
+    ]
+    return {
+        "resourceType": "Practitioner",
+        "id": key,
+        "identifier": numbers or [identifier("professional", key)],
+        "active": True,
+        "name": [{"use": "official", "family": family, "given": [given]}],
+        "telecom": [phone("520-555-0101", "work")],
+        "address": [address("100 Example Plaza", "85701")],
+        **({"qualification": [{"code": {"text": title}}]} if title else {}),
+    }
+
+
+def _role(key: str, person: str, employer: str, specialty: Code, code: Code) -> Resource:
+    return {
+        "resourceType": "PractitionerRole",
+        "id": key,
+        "active": True,
+        "practitioner": reference(f"Practitioner/{person}"),
+        "organization": reference(f"Organization/{employer}"),
+        "code": [concept(code)],
+        "specialty": [concept(specialty)],
+        "telecom": [phone("520-555-0102", "work")],
+    }
+
+
+def patients(days: Days) -> list[Resource]:
+    """Write the five patients; birth dates stay where they are."""
+    moved = days.day("2024-05-31")
+    pat_1 = patient("1", ("Synthetica", "Pat"), "female", "1984-02-29")
+    pat_1["name"] += [
+        {"use": "old", "family": "Sample", "given": ["Pat"], "period": period("1984-02-29", moved)}
+    ]
+    pat_1["name"][0]["suffix"] = ["Jr."]
+    pat_1["address"].append(address("7 Former Way", "85702", use="old", period=period("2015-01-01", moved)))
+    pat_1["extension"] = [
+        _ethnic("us-core-race", "2106-3", "White"),
+        _ethnic("us-core-ethnicity", "2186-5", "Not Hispanic or Latino"),
+        {"url": f"{_EXTENSION}us-core-birthsex", "valueCode": "F"},
+    ]
+    return [
+        pat_1,
+        patient("2", ("Placeholder", "Max"), "male", "1979-07-04"),
+        patient("3", ("Exampleton", "Robin"), "female", "1988-03-15"),
+        patient("4", ("Exampleton", "Sam"), "male", "1986-09-01"),
+        patient("5", ("Dummyfield", "Dana"), "other", "1991-12-12"),
+    ]
+
+
+def patient(number: str, name: tuple[str, str], gender: str, born: str) -> Resource:
+    """Write a patient of the practice with the record number of the practice."""
+    family, given = name
+    return {
+        "resourceType": "Patient",
+        "id": f"pat-{number}",
+        "identifier": [
+            {
+                "use": "usual",
+                "type": concept(Code(IDENTIFIER_TYPE, "MR", "Medical record number")),
+                **identifier("mrn", f"KAT-{int(number):04d}"),
+            }
+        ],
+        "active": True,
+        "name": [{"use": "official", "family": family, "given": [given]}],
+        "telecom": [phone(f"520-555-01{int(number) % 100:02d}", "mobile")],
+        "gender": gender,
+        "birthDate": born,
+        "address": [address(f"{number} Mesquite Lane", "85705", use="home")],
+        "communication": [{"language": concept(Code("urn:ietf:bcp:47", "en-US", "English (United States)"))}],
+        "managingOrganization": reference("Organization/org-kat"),
+    }
+
+
+def _ethnic(name: str, code: str, display: str) -> Resource:
+    coding = Code(_RACE, code, display).coding()
+    return {
+        "url": f"{_EXTENSION}{name}",
+        "extension": [{"url": "ombCategory", "valueCoding": coding}, {"url": "text", "valueString": display}],
+    }
+
+
+def _related() -> list[Resource]:
+    return [
+        _related_person(
+            "rp-1", "1", ("Chaperone", "Chris"), Code(V3_ROLE, "FRND", "unrelated friend"), "1992-06-01"
+        ),
+        _related_person("rp-3", "3", ("Exampleton", "Sam"), Code(V3_ROLE, "SPS", "spouse"), "1986-09-01"),
+        _related_person("rp-4", "4", ("Exampleton", "Robin"), Code(V3_ROLE, "SPS", "spouse"), "1988-03-15"),
+    ]
+
+
+def _related_person(key: str, number: str, name: tuple[str, str], relation: Code, born: str) -> Resource:
+    family, given = name
+    return {
+        "resourceType": "RelatedPerson",
+        "id": key,
+        "active": True,
+        "patient": reference(f"Patient/pat-{number}"),
+        "relationship": [concept(relation)],
+        "name": [{"family": family, "given": [given]}],
+        "telecom": [phone("520-555-0190", "mobile")],
+        "birthDate": born,
+    }
+
+
+def _roster() -> Resource:
+    return {
+        "resourceType": "Group",
+        "id": "patients-of-org-kat",
+        "identifier": [identifier("group", "patients-of-org-kat")],
+        "active": True,
+        "type": "person",
+        "actual": True,
+        "name": "Patients of the practice",
+        "managingEntity": reference("Organization/org-kat"),
+        "member": [{"entity": reference(f"Patient/pat-{number}")} for number in range(1, 6)],
+    }
