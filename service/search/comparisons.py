@@ -13,12 +13,11 @@ Source: https://hl7.org/fhir/R4/search.html#prefix, #date, #number, #quantity, #
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from service.search.criteria import Amount, Moment, Text
-from service.search.values import ALWAYS, NEVER, shifted
 
 PREFIX_LENGTH = 64
 """Length of the generated column ``prefix`` of ``index_string``."""
@@ -32,7 +31,7 @@ TENTH = Decimal("0.1")
 class Arguments(Protocol):
     """The part of the builder that is needed here."""
 
-    now: datetime
+    now: datetime | None
 
     def argument(self, value: Any, data_type: str = "") -> str:
         """Add an argument and name it."""
@@ -41,8 +40,7 @@ class Arguments(Protocol):
 def date(build: Arguments, asked: Moment, start: str, end: str) -> str:
     """Compare a stored interval."""
     if asked.prefix == "ap":
-        low, high = approximate(asked, build.now)
-        a, b = build.argument(low, "timestamptz"), build.argument(high, "timestamptz")
+        a, b = approximate(build, asked)
         return f"({start} < {b} AND {end} > {a})"
     a = build.argument(asked.start, "timestamptz") if asked.prefix not in {"gt", "sa"} else ""
     b = build.argument(asked.end, "timestamptz") if asked.prefix not in {"lt", "eb"} else ""
@@ -61,13 +59,14 @@ def date(build: Arguments, asked: Moment, start: str, end: str) -> str:
 
 def instant(build: Arguments, asked: Moment, column: str) -> str:
     """Compare a stored instant, which covers no time; every bound is one an index can serve."""
-    low, high = approximate(asked, build.now) if asked.prefix == "ap" else (asked.start, asked.end)
-    a = build.argument(low, "timestamptz") if asked.prefix not in {"gt", "sa", "le"} else ""
-    b = build.argument(high, "timestamptz") if asked.prefix not in {"lt", "eb", "ge"} else ""
+    if asked.prefix == "ap":
+        a, b = approximate(build, asked)
+        return f"({column} >= {a} AND {column} < {b})"
+    a = build.argument(asked.start, "timestamptz") if asked.prefix not in {"gt", "sa", "le"} else ""
+    b = build.argument(asked.end, "timestamptz") if asked.prefix not in {"lt", "eb", "ge"} else ""
     within = f"({column} >= {a} AND {column} < {b})"
     return {
         "eq": within,
-        "ap": within,
         "ne": f"NOT {within}",
         "gt": f"{column} >= {b}",
         "sa": f"{column} >= {b}",
@@ -78,12 +77,12 @@ def instant(build: Arguments, asked: Moment, column: str) -> str:
     }[asked.prefix]
 
 
-def approximate(asked: Moment, now: datetime) -> tuple[datetime, datetime]:
+def approximate(build: Arguments, asked: Moment) -> tuple[str, str]:
     """Widen an interval on both sides by a tenth of its distance to now."""
-    if asked.end in {ALWAYS, NEVER}:
-        return asked.start, asked.end
-    slack: timedelta = abs(now.astimezone(UTC) - asked.start) / 10
-    return shifted(asked.start, -slack), shifted(asked.end, slack)
+    a, b = build.argument(asked.start, "timestamptz"), build.argument(asked.end, "timestamptz")
+    now = "now()" if build.now is None else build.argument(build.now, "timestamptz")
+    slack = f"greatest({now} - {a}, {a} - {now}) / 10"
+    return f"{a} - {slack}", f"{b} + {slack}"
 
 
 def string(build: Arguments, asked: Text, modifier: str) -> str:

@@ -41,10 +41,10 @@ class Statement:
     keys: tuple[Key, ...] = ()
 
 
-def page(query: Query, narrow: Narrow, *, now: datetime) -> Statement | None:
+def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:
     """One page of matches, one row more than asked for, with their includes; None when nothing is visible.
 
-    ``now`` is what an approximate date (``ap``) is near to.
+    ``now`` is what an approximate date (``ap``) is near to; the database's clock when absent.
     """
     build = Builder(query.resource_type, narrow, now, selective=is_selective(query.criteria))
     where = conditions(build, query)
@@ -72,7 +72,7 @@ def page(query: Query, narrow: Narrow, *, now: datetime) -> Statement | None:
     return Statement(sql, tuple(build.arguments), keys)
 
 
-def total(query: Query, narrow: Narrow, *, now: datetime) -> Statement | None:
+def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:
     """The number of matches; None when nothing is visible."""
     build = Builder(query.resource_type, narrow, now, selective=is_selective(query.criteria))
     where = conditions(build, query)
@@ -97,7 +97,7 @@ def predicate(
     alias: str,
     first_argument: int,
     *,
-    now: datetime,
+    now: datetime | None = None,
 ) -> tuple[str, list[Any]]:
     """The condition that all criteria hold for a row of a type, for a statement of another module.
 

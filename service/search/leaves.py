@@ -150,12 +150,12 @@ TOKENS: dict[str, Callable[[Parameter], Visit]] = {
 def reference(one: Parameter, way: Path) -> Visit:
     """A Reference: literal, logical or both. A patient held by the column gets no term."""
     stem, logical = f"{one.code}=", f"{one.code}:identifier="
-    wanted = f"{way.target}/" if way.target else ""
+    wanted = way.target
     in_column = one.in_patient_column
 
     def visit(value: Any, rows: Rows) -> None:
         spelled = relative(value.get("reference") or "", rows.fhir_base)
-        if wanted and not (spelled or f"{value.get('type', way.target)}/").startswith(wanted):
+        if wanted and wanted != referenced_type(value, spelled, wanted):
             return
         if spelled and not (in_column and spelled.startswith("Patient/")):
             rows.terms.append(term(stem + spelled))
@@ -165,6 +165,13 @@ def reference(one: Parameter, way: Path) -> Visit:
     return visit
 
 
+def referenced_type(value: Any, spelled: str | None, otherwise: str) -> str:
+    """The type that a reference states, by its literal or by its ``type``."""
+    if spelled:
+        return spelled.rpartition("/")[0].rpartition("/")[2]
+    return str(value.get("type", otherwise))
+
+
 def uri(one: Parameter) -> Visit:
     """A uri or canonical, the latter with and without its version."""
     stem = f"{one.code}="
@@ -172,10 +179,10 @@ def uri(one: Parameter) -> Visit:
 
     def visit(value: Any, rows: Rows) -> None:
         if isinstance(value, str):
-            spelled = relative(value, rows.fhir_base) if is_reference else value
-            rows.terms.append(term(f"{stem}{spelled}"))
-            if "|" in value:
-                rows.terms.append(term(stem + value.partition("|")[0]))
+            spelled = (relative(value, rows.fhir_base) or value) if is_reference else value
+            rows.terms.append(term(stem + spelled))
+            if "|" in spelled:
+                rows.terms.append(term(stem + spelled.partition("|")[0]))
 
     return visit
 

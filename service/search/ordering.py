@@ -31,6 +31,13 @@ class Key:
     nullable: bool = True
 
 
+LEAST = {
+    "date": ("min(i.range_start) FROM index_date", "timestamptz"),
+    "string": ('min(i.value COLLATE "C") FROM index_string', "text"),
+    "quantity": ("min(i.low) FROM index_quantity", "numeric"),
+}
+"""The least value of a parameter that a shared index table holds, with its column type."""
+
 LAST_UPDATED = Key("r.last_updated", "timestamptz", nullable=False)
 
 
@@ -45,20 +52,14 @@ def key(sort: Sort, resource_type: str) -> Key:
     """Where the index holds a parameter's least value."""
     one, code = sort.parameter, literal(sort.parameter.code)
     rows = f"i WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {code} AND i.id = r.id)"
-    match one.store:
-        case "id":
-            return Key("r.id", "text", sort.descending, nullable=False)
-        case "last_updated":
-            return Key("r.last_updated", "timestamptz", sort.descending, nullable=False)
-        case "column":
-            return Key(f"r.{one.column}_start", "timestamptz", sort.descending)
-        case "date":
-            return Key(f"(SELECT min(i.range_start) FROM index_date {rows}", "timestamptz", sort.descending)
-        case "string":
-            least = f'(SELECT min(i.value COLLATE "C") FROM index_string {rows}'
-            return Key(least, "text", sort.descending)
-        case "quantity":
-            return Key(f"(SELECT min(i.low) FROM index_quantity {rows}", "numeric", sort.descending)
+    if one.store in {"id", "last_updated"}:
+        data_type = "text" if one.store == "id" else "timestamptz"
+        return Key(f"r.{one.store}", data_type, sort.descending, nullable=False)
+    if one.store == "column":
+        return Key(f"r.{one.column}_start", "timestamptz", sort.descending)
+    if one.store in LEAST:
+        least, data_type = LEAST[one.store]
+        return Key(f"(SELECT {least} {rows}", data_type, sort.descending)
     held = (
         f'(SELECT min(t COLLATE "C") FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + "=")}))'
     )

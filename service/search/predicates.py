@@ -60,7 +60,8 @@ class Builder:
 
     resource_type: str
     narrow: Narrow
-    now: datetime
+    now: datetime | None = None
+    """What an approximate date is near to; the database's clock when absent."""
     selective: bool = False
     """Few rows can match, so a chain is followed from each of them."""
     first_argument: int = 1

@@ -56,7 +56,9 @@ class Page:
     issues: tuple[Issue, ...] = ()
 
 
-async def search(connection: Connection, query: Query, narrow: Narrow, *, now: datetime) -> Page:
+async def search(
+    connection: Connection, query: Query, narrow: Narrow, *, now: datetime | None = None
+) -> Page:
     """Run a search and shape its page.
 
     Raises:
@@ -80,7 +82,9 @@ async def search(connection: Connection, query: Query, narrow: Narrow, *, now: d
     return Page(tuple(rows), page.total, page.next, page.previous, page.issues)
 
 
-async def count(connection: Connection, query: Query, narrow: Narrow, *, now: datetime) -> int | None:
+async def count(
+    connection: Connection, query: Query, narrow: Narrow, *, now: datetime | None = None
+) -> int | None:
     """The number of matches, when it was asked for."""
     if query.total == "none" and not query.counts_only:
         return None
@@ -102,8 +106,8 @@ def paged(query: Query, statement: Statement, records: Sequence[Any], total: int
         matches.reverse()
     after = more or backwards
     before = more if backwards else cursor is not None
-    rows = [Row(*record[1:6], "match") for record in matches]
-    rows += [Row(*record[1:6], "include") for record in included]
+    rows = [Row._make((*record[1:6], "match")) for record in matches]
+    rows += [Row._make((*record[1:6], "include")) for record in included]
     return Page(
         tuple(rows),
         total,
@@ -120,7 +124,7 @@ def place(statement: Statement, record: Any, *, backwards: bool) -> str:
 
 
 async def iterated(
-    connection: Connection, query: Query, narrow: Narrow, rows: Sequence[Row], *, now: datetime
+    connection: Connection, query: Query, narrow: Narrow, rows: Sequence[Row], *, now: datetime | None
 ) -> list[Row]:
     """Follow the includes that iterate, until nothing new is found."""
     found = {(row.resource_type, row.id): row for row in rows}
@@ -143,7 +147,7 @@ async def step(
     narrow: Narrow,
     rows: Sequence[Row],
     *,
-    now: datetime,
+    now: datetime | None = None,
 ) -> list[Row]:
     """Include from rows of several types, one statement a type."""
     fresh: list[Row] = []
@@ -153,5 +157,5 @@ async def step(
         sql = from_rows(build, includes, resource_type, ids)
         if sql is not None:
             records = await connection.fetch(sql, *build.arguments)
-            fresh += [Row(*record[1:6], "include") for record in records]
+            fresh += [Row._make((*record[1:6], "include")) for record in records]
     return fresh
