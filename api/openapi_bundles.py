@@ -1,0 +1,162 @@
+"""Schemas of what is not stored: Bundles, OperationOutcome, CapabilityStatement.
+
+Source: https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/operationoutcome.html
+"""
+
+from __future__ import annotations
+
+from api.openapi_schemas import Schema, reference
+from models.definitions.structures import codes
+
+_ENTITY_TAG: Schema = {"type": "string", "pattern": '^W/"[1-9][0-9]*"$'}
+_STATUS: Schema = {"type": "string", "pattern": "^[1-5][0-9]{2}"}
+
+
+def bundles() -> dict[str, Schema]:
+    """Describe every answer and request that is not one stored resource."""
+    return {
+        "OperationOutcome": _operation_outcome(),
+        "SearchBundle": _search(),
+        "HistoryBundle": _history(),
+        "ResponseBundle": _response(),
+        "RequestBundle": _request(),
+        "CapabilityStatement": _capability_statement(),
+    }
+
+
+def _closed(required: list[str], properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _bundle(kinds: list[str], entry: Schema, **more: Schema) -> Schema:
+    properties = {
+        "resourceType": {"const": "Bundle"},
+        "type": {"enum": kinds},
+        **more,
+        "entry": {"type": "array", "minItems": 1, "items": entry},
+    }
+    return _closed(["resourceType", "type"], properties)
+
+
+def _link() -> Schema:
+    url = {"type": "string", "format": "uri"}
+    relation = {"enum": ["self", "first", "previous", "next"]}
+    return {"type": "array", "items": _closed(["relation", "url"], {"relation": relation, "url": url})}
+
+
+def _search() -> Schema:
+    entry = _closed(
+        ["resource", "search"],
+        {
+            "fullUrl": {"type": "string", "format": "uri"},
+            "resource": {"oneOf": [reference("AnyResource"), reference("OperationOutcome")]},
+            "search": _closed(["mode"], {"mode": {"enum": ["match", "include", "outcome"]}}),
+        },
+    )
+    total = {"type": "integer", "minimum": 0, "description": "Present when _total or _summary=count asks."}
+    return _bundle(["searchset"], entry, total=total, link=_link())
+
+
+def _history() -> Schema:
+    request = _closed(
+        ["method", "url"], {"method": {"enum": ["POST", "PUT", "DELETE"]}, "url": {"type": "string"}}
+    )
+    response = _closed(
+        ["status", "etag", "lastModified"],
+        {"status": _STATUS, "etag": _ENTITY_TAG, "lastModified": reference("instant")},
+    )
+    entry = _closed(
+        ["fullUrl", "request", "response"],
+        {
+            "fullUrl": {"type": "string", "format": "uri"},
+            "resource": reference("AnyResource"),
+            "request": request,
+            "response": response,
+        },
+    )
+    return _bundle(["history"], entry, link=_link())
+
+
+def _response() -> Schema:
+    answer = _closed(
+        ["status"],
+        {
+            "status": _STATUS,
+            "location": {"type": "string"},
+            "etag": _ENTITY_TAG,
+            "lastModified": reference("instant"),
+            "outcome": reference("OperationOutcome"),
+        },
+    )
+    resource = {"type": "object", "required": ["resourceType"]}
+    entry = _closed(["response"], {"resource": resource, "response": answer})
+    return _bundle(["batch-response", "transaction-response"], entry)
+
+
+def _request() -> Schema:
+    texts = ("ifNoneMatch", "ifModifiedSince", "ifMatch", "ifNoneExist")
+    request: Schema = {
+        "type": "object",
+        "required": ["method", "url"],
+        "properties": {
+            "method": {"enum": ["GET", "HEAD", "POST", "PUT", "DELETE"]},
+            "url": {"type": "string", "description": "Relative to the FHIR base."},
+            **{name: {"type": "string"} for name in texts},
+        },
+    }
+    entry: Schema = {
+        "type": "object",
+        "required": ["request"],
+        "properties": {
+            "fullUrl": {"type": "string", "description": "urn:uuid:…, to be referred to by other entries."},
+            "resource": {"type": "object", "required": ["resourceType"]},
+            "request": request,
+        },
+    }
+    properties = {
+        "resourceType": {"const": "Bundle"},
+        "type": {"enum": ["batch", "transaction"]},
+        "entry": {"type": "array", "items": entry},
+    }
+    return {"type": "object", "required": ["resourceType", "type"], "properties": properties}
+
+
+def _operation_outcome() -> Schema:
+    coding = _closed(["system", "code"], {"system": reference("uri"), "code": reference("code")})
+    details = _closed(
+        ["text"], {"text": reference("string"), "coding": {"type": "array", "minItems": 1, "items": coding}}
+    )
+    issue = _closed(
+        ["severity", "code", "details"],
+        {
+            "severity": {"enum": sorted(codes("issue-severity"))},
+            "code": {"enum": sorted(codes("issue-type"))},
+            "details": details,
+            "diagnostics": reference("string"),
+            "expression": {"type": "array", "minItems": 1, "items": reference("string")},
+        },
+    )
+    return _closed(
+        ["resourceType", "issue"],
+        {
+            "resourceType": {"const": "OperationOutcome"},
+            "issue": {"type": "array", "minItems": 1, "items": issue},
+        },
+    )
+
+
+def _capability_statement() -> Schema:
+    return {
+        "type": "object",
+        "required": ["resourceType", "status", "date", "kind", "fhirVersion", "format", "rest"],
+        "properties": {
+            "resourceType": {"const": "CapabilityStatement"},
+            "fhirVersion": {"const": "4.0.1"},
+            "rest": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["mode"]}},
+        },
+    }

@@ -1,0 +1,177 @@
+"""What a request may say besides its body: path segments, search parameters, headers.
+
+Search parameters come from the registry, one each; the rest is the grammar of FHIR's REST interface.
+
+Source: https://hl7.org/fhir/R4/search.html, https://hl7.org/fhir/R4/http.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.openapi_schemas import reference
+from service.interaction import Name
+from service.search.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES
+from service.search.registry import Parameter, parameters, targets
+
+Json = dict[str, Any]
+
+_MEANING = {
+    "token": "Code, or system|code.",
+    "reference": "Reference, as Type/id or an id.",
+    "string": "Start of the text, case and accents aside.",
+    "date": "Date with an optional prefix eq, ne, gt, lt, ge, le, sa, eb or ap.",
+    "quantity": "Number with an optional prefix and |system|unit.",
+    "number": "Number with an optional prefix.",
+    "uri": "URI, exactly.",
+    "composite": "Values joined with $.",
+}
+
+
+def shared() -> dict[str, Json]:
+    """Describe the parameters that many operations have, by the name they are referred to with."""
+    return {**_PATH, **_RESULT, **_REQUEST_HEADERS, **_FORMAT}
+
+
+def of_operation(name: Name, resource_type: str, path: str) -> list[Json]:
+    """List the parameters of one operation."""
+    named = [key for key in ("id", "version") if f"{{{key}}}" in path]
+    named += _HEADERS_OF.get(name, ())
+    own: list[Json] = []
+    if name is Name.SEARCH and not path.endswith("/_search"):
+        own = [search_parameter(resource_type, one) for one in parameters(resource_type).values()]
+        named += _CONTROLS
+    if name is Name.HISTORY:
+        named += ("_count", "_since")
+    return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
+
+
+def search_parameter(resource_type: str, parameter: Parameter) -> Json:
+    """Describe one row of the search registry."""
+    return {
+        "name": parameter.code,
+        "in": "query",
+        "description": " ".join(_sentences(resource_type, parameter)),
+        "schema": {"type": "string"},
+    }
+
+
+def _sentences(resource_type: str, parameter: Parameter) -> list[str]:
+    sentences = [_MEANING[parameter.kind]]
+    if parameter.kind == "reference" and parameter.targets:
+        sentences.append(f"Refers to {' or '.join(targets(parameter)) or 'other resources'}.")
+    if parameter.paths:
+        paths = [".".join(step.key for step in path.steps) for path in parameter.paths]
+        sentences.append(f"Searches {', '.join(f'{resource_type}.{path}' for path in dict.fromkeys(paths))}.")
+    if parameter.union:
+        sentences.append(f"Searches {' and '.join(parameter.union)}.")
+    if parameter.components:
+        sentences.append(f"Joins {' and '.join(parameter.components)}.")
+    return sentences
+
+
+def _query(name: str, description: str, schema: Json, **more: Any) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema, **more}
+
+
+def _header(name: str, description: str, schema: Json | None = None, **more: Any) -> Json:
+    header = {"name": name, "in": "header", "description": description}
+    return {**header, "schema": schema or {"type": "string"}, **more}
+
+
+_PATH = {
+    "id": {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": "Logical id of the resource.",
+        "schema": reference("id"),
+    },
+    "version": {
+        "name": "version",
+        "in": "path",
+        "required": True,
+        "description": "Version, as in meta.versionId.",
+        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
+    },
+}
+
+_RESULT = {
+    "_count": _query(
+        "_count",
+        f"Entries on a page, {DEFAULT_COUNT} unless said otherwise, at most {MAX_COUNT}.",
+        {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+        example=20,
+    ),
+    "_since": _query("_since", "Only versions stored at or after this instant.", {"type": "string"}),
+    "_sort": _query(
+        "_sort", "Search parameters to sort by, with commas; '-' sorts downwards.", {"type": "string"}
+    ),
+    "_include": _query(
+        "_include",
+        "Also the resources that matches refer to, as Type:parameter; may repeat.",
+        {"type": "string"},
+    ),
+    "_revinclude": _query(
+        "_revinclude",
+        "Also the resources that refer to matches, as Type:parameter; may repeat.",
+        {"type": "string"},
+    ),
+    "_total": _query(
+        "_total",
+        "Whether to count all matches.",
+        {"type": "string", "enum": ["none", "estimate", "accurate"]},
+    ),
+    "_summary": _query(
+        "_summary", "Which part of each resource to show.", {"type": "string", "enum": sorted(SUMMARIES)}
+    ),
+    "_elements": _query(
+        "_elements", "Elements to show besides the mandatory ones, with commas.", {"type": "string"}
+    ),
+}
+_CONTROLS = tuple(name for name in _RESULT if name != "_since")
+
+_FORMAT = {
+    "_format": _query(
+        "_format", "Overrides Accept; JSON is the only format.", {"type": "string"}, example="json"
+    ),
+    "_pretty": _query(
+        "_pretty", "Whether to indent the answer.", {"type": "string", "enum": ["true", "false"]}
+    ),
+}
+
+_REQUEST_HEADERS = {
+    "If-Match": _header(
+        "If-Match",
+        "The version that is to be changed. The answer is 412 when there is a newer one.",
+        {"type": "string", "pattern": '^(W/)?"[1-9][0-9]{0,8}"$'},
+        example='W/"1"',
+    ),
+    "If-None-Exist": _header(
+        "If-None-Exist",
+        "Search query. The resource is stored only when nothing matches; a single match is the answer (200).",
+        example="identifier=https://rx-a.example/rx|RX-A-1001",
+    ),
+    "If-None-Match": _header(
+        "If-None-Match", "Entity tags that are known. The answer is 304 when one of them is current."
+    ),
+    "If-Modified-Since": _header(
+        "If-Modified-Since", "The answer is 304 when nothing has changed since (RFC 9110 date)."
+    ),
+    "Prefer": _header(
+        "Prefer",
+        "return=minimal, return=representation or return=OperationOutcome; handling=strict refuses unknown "
+        "search parameters, handling=lenient ignores them.",
+    ),
+    "X-Request-Id": _header("X-Request-Id", "Name of this request in the logs; comes back in the answer."),
+}
+
+_HEADERS_OF: dict[Name, tuple[str, ...]] = {
+    Name.READ: ("If-None-Match", "If-Modified-Since"),
+    Name.VREAD: ("If-None-Match", "If-Modified-Since"),
+    Name.SEARCH: ("Prefer",),
+    Name.CREATE: ("If-None-Exist", "Prefer"),
+    Name.UPDATE: ("If-Match", "Prefer"),
+    Name.DELETE: ("If-Match",),
+    Name.BUNDLE: ("Prefer",),
+}

@@ -1,0 +1,149 @@
+"""What may be answered: every status with its headers and its body.
+
+Which status an operation can answer is in ``STATUSES``; what a status means is in ``models/errors.py``.
+A 500 is a defect of the server, so it is nowhere part of the contract.
+
+Source: https://hl7.org/fhir/R4/http.html#summary
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.openapi_schemas import reference
+from models import errors
+from service.interaction import Name
+
+Json = dict[str, Any]
+
+FHIR_JSON = "application/fhir+json"
+
+_WRITING = (400, 401, 403, 404, 406, 409, 410, 412, 413, 415, 422, 503)
+
+STATUSES: dict[Name, tuple[int, ...]] = {
+    Name.CAPABILITIES: (200, 400, 406),
+    Name.BUNDLE: (200, *_WRITING),
+    Name.SEARCH: (200, 400, 401, 403, 406, 503),
+    Name.CREATE: (200, 201, *_WRITING),
+    Name.READ: (200, 304, 400, 401, 403, 404, 406, 410, 503),
+    Name.VREAD: (200, 304, 400, 401, 403, 404, 406, 410, 503),
+    Name.UPDATE: (200, 201, *_WRITING),
+    Name.DELETE: (204, 400, 401, 403, 404, 406, 409, 412, 422, 503),
+    Name.HISTORY: (200, 400, 401, 403, 404, 406, 503),
+}
+"""Every status that an operation can answer."""
+
+_SUCCESS = {
+    200: "Done.",
+    201: "Stored.",
+    204: "Deleted, or there was nothing to delete.",
+    304: "What you have is current.",
+}
+
+_REFUSALS: dict[int, tuple[type[errors.FhirError], str]] = {
+    400: (errors.BadRequest, "The request or the resource is malformed."),
+    401: (errors.Unauthenticated, "There is no valid access token."),
+    403: (errors.Forbidden, "The token's scopes, or rule RX-6, do not allow it."),
+    404: (errors.NotFound, "There is no such resource, as far as this caller may know."),
+    406: (errors.NotAcceptable, "Only FHIR JSON is offered."),
+    409: (errors.Conflict, "A resource with this identifier is stored with other content; see RX-16."),
+    410: (errors.Gone, "The resource was deleted."),
+    412: (errors.PreconditionFailed, "If-Match names an older version, or If-None-Exist matches several."),
+    413: (errors.TooLarge, "The body is too large."),
+    415: (errors.UnsupportedMediaType, "The body is not declared as FHIR JSON."),
+    422: (errors.Unprocessable, "A rule of the therapy or a reference is broken; every finding is listed."),
+    503: (errors.Unavailable, "The server cannot answer now, or the request is too costly."),
+}
+
+_HEADERS: dict[str, Json] = {
+    "X-Request-Id": {
+        "description": "Name of this request in the logs.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "ETag": {
+        "description": "Version of the resource.",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^W/"[1-9][0-9]*"$'},
+    },
+    "Last-Modified": {
+        "description": "When this version was stored.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "URL of this version.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+}
+
+_ALWAYS = ("X-Request-Id",)
+_VERSION = ("ETag", "Last-Modified", *_ALWAYS)
+
+
+def headers() -> dict[str, Json]:
+    """Describe the response headers."""
+    return _HEADERS
+
+
+def refusals() -> dict[str, Json]:
+    """Describe the refusals, by the name of their error class."""
+    return {error.__name__: _refusal(status) for status, (error, _) in _REFUSALS.items()}
+
+
+def of_operation(name: Name, resource_type: str, *, has_body: bool) -> dict[str, Json]:
+    """List the responses of one operation by status."""
+    statuses = {*STATUSES[name], *((413, 415) if has_body else ())}
+    return {str(status): _response(status, name, resource_type) for status in sorted(statuses)}
+
+
+def content(schema: Json, media_type: str = FHIR_JSON) -> Json:
+    """Describe a body."""
+    return {"content": {media_type: {"schema": schema}}}
+
+
+def _response(status: int, name: Name, resource_type: str) -> Json:
+    if status in _REFUSALS:
+        return {"$ref": f"#/components/responses/{_REFUSALS[status][0].__name__}"}
+    response: Json = {"description": _SUCCESS[status], "headers": _header_references(_sent(status, name))}
+    schema = None if status in {204, 304} else _body(name, resource_type)
+    return {**response, **content(schema)} if schema else response
+
+
+def _sent(status: int, name: Name) -> tuple[str, ...]:
+    """Name the headers of a success."""
+    if name in {Name.CREATE, Name.UPDATE}:
+        return ("Location", *_VERSION)
+    return _VERSION if name in {Name.READ, Name.VREAD} and status in {200, 304} else _ALWAYS
+
+
+def _body(name: Name, resource_type: str) -> Json:
+    if name in {Name.CREATE, Name.UPDATE}:
+        return {"oneOf": [reference(resource_type), reference("OperationOutcome")]}
+    bundles = {
+        Name.SEARCH: "SearchBundle",
+        Name.HISTORY: "HistoryBundle",
+        Name.BUNDLE: "ResponseBundle",
+        Name.CAPABILITIES: "CapabilityStatement",
+    }
+    return reference(bundles.get(name, resource_type))
+
+
+def _refusal(status: int) -> Json:
+    more = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}.get(status, ())
+    described = {"description": _REFUSALS[status][1], "headers": _header_references((*more, *_ALWAYS))}
+    return {**described, **content(reference("OperationOutcome"))}
+
+
+def _header_references(names: tuple[str, ...]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
