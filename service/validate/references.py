@@ -66,7 +66,7 @@ def check_reference(
     """Note a reference that is none, or that points to a type it may not point to."""
     reference, stated = value.get("reference"), value.get("type")
     found: str | None = None
-    if type(reference) is str:
+    if type(reference) is str and reference:
         found = _target(reference, contained, f"{path}.reference", findings)
         if found is not None and targets is not None and found not in targets:
             findings.add("value", _wrong_target(targets), f"{path}.reference")
