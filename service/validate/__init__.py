@@ -18,10 +18,10 @@ from typing import Any
 
 from models.errors import Issue
 from service.validate.findings import Findings, TooManyFindings
-from service.validate.model import disagreements
+from service.validate.model import disagreements, prepare
 from service.validate.walk import walk_resource
 
-__all__ = ["check"]
+__all__ = ["check", "prepare"]
 
 
 def check(document: Any, resource_type: str) -> list[Issue]:

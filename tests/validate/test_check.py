@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from models.document import parse
 from models.errors import Issue
-from service.validate import check
+from service.validate import check, prepare
 
 NUMBER = "This must be a JSON number, without quotes."
 WHOLE = "This must be a whole JSON number, without quotes or a decimal point."
@@ -321,3 +322,8 @@ def test_what_r4_has_and_r4b_lacks_is_accepted(score: dict[str, Any]) -> None:
         {"url": "http://a", "_valueCode": {"extension": [{"url": "http://b", "valueCode": "unknown"}]}},
     ]
     assert check(score, "Observation") == []
+
+
+def test_a_prepared_model_is_there_before_the_first_check() -> None:
+    prepare(["ClinicalImpression", "Bundle"])
+    assert "fhir.resources.R4B.clinicalimpression" in sys.modules
