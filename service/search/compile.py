@@ -68,7 +68,7 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
         head = f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {columns}{selected}"
         return Statement(f"{head} {source} LIMIT {limit}", tuple(build.arguments), keys)
     inner = f"SELECT {columns}, r.patient, r.terms{selected}, row_number() OVER (ORDER BY {order}) AS place"
-    sql = includes.with_page(build, query, f"{inner} {source} LIMIT {limit}", keys)
+    sql = includes.with_page(build, query, f"{inner} {source} LIMIT {limit}", keys, limit)
     return Statement(sql, tuple(build.arguments), keys)
 
 

@@ -27,14 +27,14 @@ MAX_INCLUDED = 5000
 """Rows that one page may include; more is refused, with the advice to narrow the search."""
 
 
-def with_page(build: Builder, query: Query, page: str, keys: tuple[Key, ...]) -> str:
-    """The page's statement together with its includes."""
+def with_page(build: Builder, query: Query, page: str, keys: tuple[Key, ...], limit: str) -> str:
+    """The page's statement together with its includes; ``limit`` is one row more than the page."""
     names = "".join(f", key{number}" for number in range(len(keys)))
     nulls = "".join(f", NULL::{key.data_type}" for key in keys)
     branches = [
         f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {COLUMNS}{names}, place FROM page"
     ]
-    hits = f"(SELECT * FROM page WHERE place <= {build.argument(query.count, 'bigint')})"
+    hits = f"(SELECT * FROM page WHERE place < {limit})"
     branches += [
         f"(SELECT 'include', '{included_type}', {COLUMNS}{nulls}, NULL::bigint "
         f"FROM {table_name(included_type)} i WHERE {condition} LIMIT {MAX_INCLUDED + 1})"

@@ -45,6 +45,8 @@ MODIFIERS = {
 }
 """Modifiers by kind, besides ``:missing`` for all and ``:[type]`` for references."""
 
+NO_INCLUDE = "An include names no reference parameter of a supported type; write Type:parameter."
+
 COMPOSITE_PARTS = 2
 
 BY_PARAMETER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
@@ -238,7 +240,7 @@ def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) ->
     if value == "*" and not reverse:
         source_type, rest = resource_type, value
     if source_type not in RESOURCE_TYPES:
-        raise Unknown(f"The include of {named(value)} is not supported.")
+        raise Unknown(NO_INCLUDE)
     code, _, target_type = rest.partition(":")
     known = parameters(source_type)
     chosen = list(known.values()) if code == "*" else [known[code]] if code in known else []
@@ -250,5 +252,5 @@ def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) ->
         and (not reverse or resource_type in targets(one) or iterate)
     ]
     if not wanted:
-        raise Unknown(f"The include of {named(value)} is not supported.")
+        raise Unknown(NO_INCLUDE)
     return [Include(source_type, one, target_type or None, iterate, reverse) for one in wanted]

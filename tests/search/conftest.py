@@ -1,5 +1,7 @@
 """A shelf of resources in a rolled-back transaction, put there as the store puts them."""
 
+# ruff: noqa: S608 - names come from the models, every value is an argument
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -27,7 +29,9 @@ class Shelf:
     connection: asyncpg.Connection[Any]
     placed: int = field(default=0)
 
-    async def put(self, document: dict[str, Any], *, at: datetime | None = None, deleted: bool = False) -> Extracted:
+    async def put(
+        self, document: dict[str, Any], *, at: datetime | None = None, deleted: bool = False
+    ) -> Extracted:
         """Store a document as the newest version of its id."""
         resource_type, key = document["resourceType"], document["id"]
         found = extract(resource_type, document, base_url=BASE_URL)
@@ -44,13 +48,17 @@ class Shelf:
         )
         await self.put_rows("index_string", "value, exact", resource_type, key, found.strings)
         await self.put_rows("index_date", "range_start, range_end", resource_type, key, found.dates)
-        await self.put_rows("index_quantity", "system, code, value, low, high", resource_type, key, found.quantities)
+        await self.put_rows(
+            "index_quantity", "system, code, value, low, high", resource_type, key, found.quantities
+        )
         return found
 
     async def put_rows(
         self, table: str, columns: str, resource_type: str, key: str, rows: list[tuple[Any, ...]]
     ) -> None:
-        await self.connection.execute(f"DELETE FROM {table} WHERE resource_type = $1 AND id = $2", resource_type, key)
+        await self.connection.execute(
+            f"DELETE FROM {table} WHERE resource_type = $1 AND id = $2", resource_type, key
+        )
         for row in rows:
             marks = ", ".join(f"${number}" for number in range(3, len(row) + 3))
             await self.connection.execute(
@@ -60,7 +68,9 @@ class Shelf:
                 *row,
             )
 
-    async def page(self, resource_type: str, text: str, *, narrow: Narrow = everything, strict: bool = True) -> Page:
+    async def page(
+        self, resource_type: str, text: str, *, narrow: Narrow = everything, strict: bool = True
+    ) -> Page:
         """One page of a search written as a query string."""
         pairs = parse_qsl(text, keep_blank_values=True)
         asked = query.parse(resource_type, pairs, base_url=BASE_URL, strict=strict)

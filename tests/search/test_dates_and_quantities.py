@@ -116,10 +116,17 @@ async def test_an_approximate_date_is_within_a_tenth_of_its_distance_to_now(shel
 
 
 async def test_two_dates_must_both_hold(dates):
-    assert await dates.find("Observation", "date=ge1980-05-16&date=le1980-05-17") == ["d01", "d02", "d08", "d09"]
+    assert await dates.find("Observation", "date=ge1980-05-16&date=le1980-05-17") == [
+        "d01",
+        "d02",
+        "d08",
+        "d09",
+    ]
 
 
-@pytest.mark.parametrize("value", ["yesterday", "2026-13", "2026-02-30", "2026-1-1", "xx2026", "2026-01-01T25:00Z", "gt"])
+@pytest.mark.parametrize(
+    "value", ["yesterday", "2026-13", "2026-02-30", "2026-1-1", "xx2026", "2026-01-01T25:00Z", "gt"]
+)
 async def test_what_is_no_date_is_refused(shelf, value):
     with pytest.raises(BadRequest) as refused:
         await shelf.find("Observation", f"date={value}")
@@ -149,12 +156,23 @@ def test_a_coarser_date_contains_every_finer_one(day, length):
 
 def weighed(key, value, **quantity):
     unit = {"system": "http://unitsofmeasure.org", "code": "mg", "unit": "mg"}
-    return {"resourceType": "Observation", "id": key, "valueQuantity": {"value": Decimal(value)} | (quantity or unit)}
+    return {
+        "resourceType": "Observation",
+        "id": key,
+        "valueQuantity": {"value": Decimal(value)} | (quantity or unit),
+    }
 
 
 @pytest.fixture
 async def doses(shelf):
-    for key, value in (("a", "1.80"), ("b", "1.96"), ("c", "2.0"), ("d", "2.04"), ("e", "2.05"), ("f", "100")):
+    for key, value in (
+        ("a", "1.80"),
+        ("b", "1.96"),
+        ("c", "2.0"),
+        ("d", "2.04"),
+        ("e", "2.05"),
+        ("f", "100"),
+    ):
         await shelf.put(weighed(key, value) | {"component": []})
     await shelf.put(weighed("g", "2", unit="tablet"))
     await shelf.put(weighed("more", "150", comparator=">", unit="x"))
@@ -208,7 +226,10 @@ async def test_the_parts_of_a_composite_must_belong_together(shelf):
     for text, expected in (
         ("component-code-value-quantity=8480-6$gt140", ["bp"]),
         ("component-code-value-quantity=http://loinc.org|8480-6$gt140||mmHg", ["bp"]),
-        ("component-code-value-quantity=http://loinc.org|8480-6$150|http://unitsofmeasure.org|mm[Hg]", ["bp"]),
+        (
+            "component-code-value-quantity=http://loinc.org|8480-6$150|http://unitsofmeasure.org|mm[Hg]",
+            ["bp"],
+        ),
         ("component-code-value-quantity=8462-4$gt140", []),
         ("component-code-value-quantity=8462-4$gt140,8480-6$gt140", ["bp"]),
         ("combo-code-value-quantity=8480-6$gt140", ["bp"]),
@@ -232,4 +253,7 @@ async def test_a_composite_pairs_codes_and_references(shelf):
 async def test_a_composite_with_a_part_missing_is_refused(shelf, value):
     with pytest.raises(BadRequest) as refused:
         await shelf.find("Observation", f"component-code-value-quantity={value}")
-    assert str(refused.value) == "The value of the search parameter 'component-code-value-quantity' cannot be read."
+    assert (
+        str(refused.value)
+        == "The value of the search parameter 'component-code-value-quantity' cannot be read."
+    )

@@ -18,7 +18,9 @@ def observation(key, **more):
 
 
 def coded(*codings):
-    return {"coding": [{"system": system, "code": code} if system else {"code": code} for system, code in codings]}
+    return {
+        "coding": [{"system": system, "code": code} if system else {"code": code} for system, code in codings]
+    }
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ async def test_a_token_is_found_by_code_and_system(codes, text, expected):
 
 
 async def test_an_escaped_separator_belongs_to_the_value(shelf):
-    await shelf.put({"resourceType": "Patient", "id": "p", "identifier": [{"system": "urn:s|t", "value": "a,b|c$d"}]})
+    await shelf.put(
+        {"resourceType": "Patient", "id": "p", "identifier": [{"system": "urn:s|t", "value": "a,b|c$d"}]}
+    )
     assert await shelf.find("Patient", r"identifier=urn:s\|t|a\,b\|c\$d") == ["p"]
     assert await shelf.find("Patient", "identifier=urn:s|t|a") == []
 
@@ -68,8 +72,13 @@ async def test_an_escaped_separator_belongs_to_the_value(shelf):
 async def test_an_identifier_is_found_by_its_type(shelf):
     kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
     await shelf.put({"resourceType": "Patient", "id": "p", "identifier": [{"type": kind, "value": "77"}]})
-    assert await shelf.find("Patient", "identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|77") == ["p"]
-    assert await shelf.find("Patient", "identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|SS|77") == []
+    assert await shelf.find(
+        "Patient", "identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|77"
+    ) == ["p"]
+    assert (
+        await shelf.find("Patient", "identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|SS|77")
+        == []
+    )
 
 
 async def test_a_living_patient_is_found_as_not_deceased(shelf):
@@ -81,7 +90,9 @@ async def test_a_living_patient_is_found_as_not_deceased(shelf):
 
 async def test_a_long_value_is_still_told_apart(shelf):
     long = "urn:x:" + "a" * 500
-    await shelf.put({"resourceType": "Patient", "id": "p", "identifier": [{"system": "urn:s", "value": long + "1"}]})
+    await shelf.put(
+        {"resourceType": "Patient", "id": "p", "identifier": [{"system": "urn:s", "value": long + "1"}]}
+    )
     assert await shelf.find("Patient", f"identifier=urn:s|{long}1") == ["p"]
     assert await shelf.find("Patient", f"identifier=urn:s|{long}2") == []
 
@@ -148,17 +159,28 @@ async def test_a_canonical_is_found_with_and_without_its_version(shelf):
     await shelf.put(answered | {"questionnaire": "http://fhir.test/fhir/Questionnaire/phq9|2.0"})
     await shelf.put(answered | {"id": "s", "questionnaire": "https://kat.test/gad7"})
     find = shelf.find
-    assert await find("QuestionnaireResponse", "questionnaire=http://fhir.test/fhir/Questionnaire/phq9|2.0") == ["r"]
-    assert await find("QuestionnaireResponse", "questionnaire=http://fhir.test/fhir/Questionnaire/phq9") == ["r"]
+    assert await find(
+        "QuestionnaireResponse", "questionnaire=http://fhir.test/fhir/Questionnaire/phq9|2.0"
+    ) == ["r"]
+    assert await find("QuestionnaireResponse", "questionnaire=http://fhir.test/fhir/Questionnaire/phq9") == [
+        "r"
+    ]
     assert await find("QuestionnaireResponse", "questionnaire=https://kat.test/gad7") == ["s"]
     assert await find("QuestionnaireResponse", "questionnaire=https://kat.test/GAD7") == []
 
 
 @pytest.fixture
 async def people(shelf):
-    names = {"a": ("Müller", "Anna  Maria"), "b": ("MULLER", "Bea"), "c": ("Millner", "Cleo"), "d": ("van Buren", "D")}
+    names = {
+        "a": ("Müller", "Anna  Maria"),
+        "b": ("MULLER", "Bea"),
+        "c": ("Millner", "Cleo"),
+        "d": ("van Buren", "D"),
+    }
     for key, (family, given) in names.items():
-        await shelf.put({"resourceType": "Patient", "id": key, "name": [{"family": family, "given": [given]}]})
+        await shelf.put(
+            {"resourceType": "Patient", "id": key, "name": [{"family": family, "given": [given]}]}
+        )
     return shelf
 
 
@@ -199,7 +221,12 @@ async def test_resource_labels_profiles_and_sources_are_found(shelf):
         "source": "urn:src",
     }
     await shelf.put({"resourceType": "Group", "id": "g", "meta": meta})
-    for text in ("_tag=urn:t|demo", "_security=r", "_profile=https://kat.test/p", "_profile=https://kat.test/p|1"):
+    for text in (
+        "_tag=urn:t|demo",
+        "_security=r",
+        "_profile=https://kat.test/p",
+        "_profile=https://kat.test/p|1",
+    ):
         assert await shelf.find("Group", text) == ["g"]
     assert await shelf.find("Group", "_source=urn:src") == ["g"]
     assert await shelf.find("Group", "_source=urn:SRC") == []

@@ -1,0 +1,133 @@
+"""The CapabilityStatement: what this server answers, computed from the tables that make it answer.
+
+    RESOURCE_TYPES, INTERACTIONS   ──► rest.resource.interaction
+    the search registry           ──► searchParam, searchInclude, searchRevInclude
+
+Source: https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from models.definitions import RESOURCE_TYPES
+from service.search.registry import Parameter, parameters, targets
+from service.settings import Settings
+
+INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+"""What every type answers."""
+
+SYSTEM_INTERACTIONS = ("transaction", "batch")
+FORMATS = ("application/fhir+json", "json")
+
+CONDITIONS: dict[str, Any] = {
+    "versioning": "versioned-update",
+    "readHistory": True,
+    "updateCreate": True,
+    "conditionalCreate": True,
+    "conditionalRead": "not-supported",
+    "conditionalUpdate": False,
+    "conditionalDelete": "not-supported",
+    "referencePolicy": ["literal", "logical", "local"],
+}
+"""How the interactions behave, for every type."""
+
+MODIFIERS = {
+    "token": ":missing, :not, :of-type",
+    "string": ":missing, :exact, :contains",
+    "reference": ":missing, :identifier, :[type]",
+    "date": ":missing; prefixes eq ne gt lt ge le sa eb ap",
+    "number": ":missing; prefixes eq ne gt lt ge le sa eb ap",
+    "quantity": ":missing; prefixes eq ne gt lt ge le sa eb ap",
+    "uri": ":missing",
+}
+"""What a parameter of each kind understands besides its value."""
+
+SMART_ON_FHIR = {
+    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+    "code": "SMART-on-FHIR",
+    "display": "SMART-on-FHIR",
+}
+
+PURPOSE = (
+    "Keeps the record of ketamine-assisted therapy and exchanges it. A MedicationRequest here is a copy of "
+    "an order: this server neither routes prescriptions to pharmacies nor dispenses."
+)
+
+
+def statement(settings: Settings, now: datetime) -> dict[str, Any]:
+    """Describe this server.
+
+    Args:
+        settings: give the public address.
+        now: when the description is made, in UTC.
+    """
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": now.isoformat(timespec="seconds"),
+        "kind": "instance",
+        "software": {"name": "KAT-FHIR"},
+        "implementation": {"description": PURPOSE, "url": f"{settings.base_url}/fhir"},
+        "fhirVersion": "4.0.1",
+        "format": list(FORMATS),
+        "rest": [
+            {
+                "mode": "server",
+                "security": security(settings.base_url),
+                "resource": [resource(resource_type) for resource_type in RESOURCE_TYPES],
+                "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+            }
+        ],
+    }
+
+
+def security(base_url: str) -> dict[str, Any]:
+    """Point to the authorization server; older clients look here instead of at the SMART configuration."""
+    endpoints = {"authorize": "authorize", "token": "token", "introspect": "introspect", "revoke": "revoke"}
+    return {
+        "cors": True,
+        "service": [{"coding": [SMART_ON_FHIR], "text": "OAuth 2.0 as profiled by SMART App Launch"}],
+        "extension": [
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [
+                    {"url": name, "valueUri": f"{base_url}/oauth/{path}"} for name, path in endpoints.items()
+                ],
+            }
+        ],
+    }
+
+
+def resource(resource_type: str) -> dict[str, Any]:
+    """Describe one type."""
+    known = parameters(resource_type).values()
+    referred = [f"{resource_type}:{one.code}" for one in known if one.kind == "reference"]
+    return {
+        "type": resource_type,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{resource_type}",
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        **CONDITIONS,
+        **({"searchInclude": ["*", *referred]} if referred else {}),
+        "searchRevInclude": referring(resource_type),
+        "searchParam": [search_parameter(one) for one in known],
+    }
+
+
+def search_parameter(one: Parameter) -> dict[str, Any]:
+    """Describe one search parameter."""
+    described = {"name": one.code, "definition": one.url, "type": one.kind}
+    if one.kind in MODIFIERS:
+        described["documentation"] = MODIFIERS[one.kind]
+    return described
+
+
+def referring(resource_type: str) -> list[str]:
+    """The parameters by which resources of any type may refer to this one."""
+    return [
+        f"{source_type}:{one.code}"
+        for source_type in RESOURCE_TYPES
+        for one in parameters(source_type).values()
+        if one.kind == "reference" and resource_type in targets(one)
+    ]

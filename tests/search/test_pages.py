@@ -1,0 +1,246 @@
+"""Pages: order, links, counts, and what a page shows of each resource.
+
+Source: https://hl7.org/fhir/R4/search.html#sort, #count, #total, #summary, #lenient
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.errors import BadRequest
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def people(shelf):
+    """Nine people; some share a birth date, some have none."""
+    for number, birthday in enumerate(
+        ("1990", "1980-05-01", None, "1980-05-01", "1970", None, "1990", "1980", "1985")
+    ):
+        person = {"resourceType": "Patient", "id": f"p{number}", "gender": "female" if number % 2 else "male"}
+        person["name"] = [{"family": "ÄBCDEFGHI"[number]}]
+        if birthday:
+            person["birthDate"] = birthday
+        await shelf.put(person, at=START + timedelta(minutes=number))
+    return shelf
+
+
+async def walk(shelf, text, direction, cursor=None):
+    """The ids of each page, following one kind of link."""
+    pages = []
+    for _ in range(20):
+        page = await shelf.page("Patient", text + (f"&_page={cursor}" if cursor else ""))
+        pages.append([row.id for row in page.rows])
+        cursor = getattr(page, direction)
+        if cursor is None:
+            return pages, page
+    raise AssertionError(pages)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("", "012345678"),
+        ("_sort=_id", "012345678"),
+        ("_sort=-_id", "876543210"),
+        ("_sort=-_lastUpdated", "876543210"),
+        ("_sort=birthdate", "471380625"),
+        ("_sort=-birthdate", "068137425"),
+        ("_sort=-birthdate,-_lastUpdated", "608317452"),
+        ("_sort=gender,birthdate", "713548062"),
+        ("_sort=family", "012345678"),
+        ("_sort=-family", "876543210"),
+        ("_sort=general-practitioner,-_id", "876543210"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 50])
+async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, expected, count):
+    pages, last = await walk(people, f"{sort}&_count={count}", "next")
+    ordered = [key for page in pages for key in page]
+    assert "".join(key[1:] for key in ordered) == expected
+    assert all(len(page) == count for page in pages[:-1])
+    if len(pages) > 1:
+        back, _ = await walk(people, f"{sort}&_count={count}", "previous", last.previous)
+        assert back == pages[-2::-1]
+
+
+async def test_a_page_sequence_is_not_disturbed_by_writes(people):
+    first = await people.page("Patient", "_count=4")
+    await people.put({"resourceType": "Patient", "id": "p0", "gender": "other"})
+    await people.put({"resourceType": "Patient", "id": "p1"}, deleted=True)
+    await people.put({"resourceType": "Patient", "id": "p4", "gender": "other"})
+    second = await people.page("Patient", f"_count=4&_page={first.next}")
+    assert [row.id for row in second.rows] == ["p4", "p5", "p6", "p7"]
+
+
+async def test_a_lower_bound_on_the_last_update_orders_by_time(people):
+    await people.put({"resourceType": "Patient", "id": "p0"}, at=START + timedelta(hours=1))
+    page = await people.page("Patient", "_lastUpdated=gt2026-03-01T00:06:00Z&_count=2")
+    assert [row.id for row in page.rows] == ["p7", "p8"]
+    following = await people.page(
+        "Patient", f"_lastUpdated=gt2026-03-01T00:06:00Z&_count=2&_page={page.next}"
+    )
+    assert [row.id for row in following.rows] == ["p0"]
+    assert following.next is None
+
+
+async def test_a_pull_stops_before_a_transaction_that_is_under_way(people):
+    await people.connection.execute("UPDATE fhir_patient SET tx = pg_current_xact_id() WHERE id = 'p8'")
+    assert await people.find("Patient", "_lastUpdated=ge2026-03-01T00:07:00Z") == ["p7"]
+    assert await people.find("Patient", "_lastUpdated=lt2027&_sort=-_lastUpdated&_count=1") == ["p8"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("_lastUpdated=2026-03-01T00:02:00Z", "2"),
+        ("_lastUpdated=2026-03-01T00:02:00.000000Z", "2"),
+        ("_lastUpdated=ge2026-03-01T00:07:00Z", "78"),
+        ("_lastUpdated=gt2026-03-01T00:07:00Z", "8"),
+        ("_lastUpdated=lt2026-03-01T00:02Z", "01"),
+        ("_lastUpdated=le2026-03-01T00:02Z", "012"),
+        ("_lastUpdated=ne2026-03-01T00:02Z", "01345678"),
+        ("_lastUpdated=sa2026-03-01T00:07Z", "8"),
+        ("_lastUpdated=eb2026-03-01T00:01Z", "0"),
+        ("_lastUpdated=gt1900-01-01", "012345678"),
+    ],
+)
+async def test_the_last_update_is_compared_as_an_instant(people, text, expected):
+    assert "".join(key[1:] for key in await people.find("Patient", text)) == expected
+
+
+async def test_the_greatest_instant_seen_resumes_exactly_after_it(people):
+    at = START + timedelta(days=1, microseconds=123456)
+    await people.put({"resourceType": "Patient", "id": "x"}, at=at)
+    await people.put({"resourceType": "Patient", "id": "y"}, at=at + timedelta(microseconds=1))
+    assert await people.find("Patient", "_lastUpdated=gt2026-03-02T00:00:00.123456Z") == ["y"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "_count=-1",
+        "_count=two",
+        "_count=1.5",
+        "_total=some",
+        "_summary=all",
+        "_elements=a.b",
+        "_lastUpdated=abc",
+        "_page=abc",
+        "_page=%00",
+        "birthdate:missing=maybe",
+        "name=%00",
+        "name=%20",
+        "_sort=a,b,c,d,e,f",
+        "_include:all=Patient:link",
+    ],
+)
+async def test_a_value_that_cannot_be_read_is_refused_even_when_lenient(shelf, text):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.page("Patient", text, strict=False)
+    assert refused.value.status == 400
+    assert refused.value.issues[0].code == "invalid"
+    name = text.partition("=")[0]
+    assert refused.value.issues[0].text == f"The value of the search parameter '{name}' cannot be read."
+
+
+@pytest.mark.parametrize(
+    "text", ["name:near=x", "gender:exact=male", "link:in=x", "birthdate:exact=2026", "combo:x=1"]
+)
+async def test_a_modifier_that_is_not_supported_is_refused(shelf, text):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.page("Patient", text, strict=True)
+    assert refused.value.issues[0].code == "not-supported"
+
+
+async def test_a_page_link_of_another_order_is_refused(people):
+    page = await people.page("Patient", "_sort=birthdate&_count=2")
+    with pytest.raises(BadRequest) as refused:
+        await people.page("Patient", f"_count=2&_page={page.next}")
+    assert str(refused.value) == "The page link is not one of this search; start again at its first page."
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("shoe-size=9", "Patient has no search parameter 'shoe-size'."),
+        ("name=", "The search parameter 'name' has no value."),
+        ("_sort=shoe-size", "There is no order by 'shoe-size'."),
+        ("_text=x", "Patient has no search parameter '_text'."),
+        ("%3Cb%3E=9", "Patient has no search parameter with this name."),
+    ],
+)
+async def test_what_is_unknown_is_ignored_with_a_notice_or_refused(people, text, complaint):
+    with pytest.raises(BadRequest) as refused:
+        await people.page("Patient", text)
+    assert (refused.value.issues[0].code, refused.value.issues[0].text) == ("not-supported", complaint)
+    page = await people.page("Patient", text, strict=False)
+    assert len(page.rows) == 9
+    assert [(issue.severity, issue.text) for issue in page.issues] == [
+        ("warning", f"{complaint} It is ignored.")
+    ]
+
+
+async def test_more_values_than_can_be_searched_are_refused(shelf):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.find("Patient", "identifier=" + ",".join(str(number) for number in range(501)))
+    assert str(refused.value) == "More than 500 values in one search parameter are not supported."
+
+
+async def test_totals_are_counted_when_asked_for(people):
+    assert (await people.page("Patient", "gender=male")).total is None
+    page = await people.page("Patient", "gender=male&_count=2&_total=accurate")
+    assert (page.total, len(page.rows)) == (5, 2)
+    for text in ("_summary=count", "_count=0"):
+        page = await people.page("Patient", f"gender=male&{text}")
+        assert (page.total, page.rows, page.next) == (5, (), None)
+
+
+async def test_a_summary_shows_a_part_and_says_so(shelf):
+    patient = {
+        "resourceType": "Patient",
+        "id": "p",
+        "text": {"status": "generated", "div": "<div/>"},
+        "active": True,
+    }
+    document = {
+        "resourceType": "DocumentReference",
+        "id": "d",
+        "status": "current",
+        "content": [{"attachment": {}}],
+    }
+    await shelf.put(
+        patient | {"deceasedBoolean": False, "_birthDate": {"id": "x"}, "photo": [{"title": "me"}]}
+    )
+    await shelf.put(document | {"description": "note", "text": patient["text"], "docStatus": "final"})
+
+    async def members(resource_type, text):
+        page = await shelf.page(resource_type, text)
+        shown = json.loads(page.rows[0].body)
+        codes = [tag["code"] for tag in shown.get("meta", {}).get("tag", ())]
+        return set(shown) - {"resourceType", "id"}, codes
+
+    assert await members("Patient", "_summary=true") == (
+        {"meta", "active", "deceasedBoolean", "_birthDate"},
+        ["SUBSETTED"],
+    )
+    assert await members("Patient", "_summary=text") == ({"meta", "text"}, ["SUBSETTED"])
+    assert "text" not in (await members("Patient", "_summary=data"))[0]
+    assert await members("DocumentReference", "_elements=description") == (
+        {"meta", "description", "status", "content"},
+        ["SUBSETTED"],
+    )
+    assert (await members("Patient", "_summary=false"))[1] == []
+
+
+async def test_a_summary_keeps_the_digits_of_a_decimal(shelf):
+    dose = {"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "dose"}}
+    await shelf.put(dose)
+    body = '{"resourceType":"Observation","id":"o","status":"final","code":{},"valueQuantity":{"value":1.50}}'
+    await shelf.connection.execute("UPDATE fhir_observation SET body = $1", body)
+    page = await shelf.page("Observation", "_elements=valueQuantity")
+    assert '"value":1.50' in page.rows[0].body
