@@ -1,17 +1,30 @@
 """The demonstration practice as one transaction: its people, one finished arc, four under way.
 
-    people ─ finished (pat-1) ─ underway (pat-2 … pat-5) ─> bundle ─> load_demo
+    people ─ finished (pat-1) ─ underway (pat-2 … pat-5) ─> bundle ─> load_demo ─> tour
 
 Everybody is invented. Every id is readable (``GET /fhir/EpisodeOfCare/ep-1``), and every date is moved
-so that the story is told today.
+so that the story is told on the day it was loaded.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
-from service.demo import finished, measured, people, underway
+from models.principal import OPERATOR
+from service import store
+from service.context import Context, random_id, utc_now
+from service.demo import access, finished, measured, people, underway
+from service.demo.access import DemoAccess
 from service.demo.build import STORY_ENDS, Days, Resource, transaction
+from service.demo.tour import tour
+from service.load import execute
+
+if TYPE_CHECKING:
+    from service.database import Database
+    from service.settings import Settings
+
+__all__ = ["DemoAccess", "bundle", "load_demo", "tour"]
 
 
 def bundle(today: date = STORY_ENDS) -> Resource:
@@ -20,3 +33,15 @@ def bundle(today: date = STORY_ENDS) -> Resource:
     return transaction(
         [*people.people(days), measured.phq_9_form(), *finished.arc(days), *underway.arcs(days)]
     )
+
+
+async def load_demo(database: Database, settings: Settings) -> DemoAccess:
+    """Load the practice, its clients and its users once; afterwards only recognize them."""
+    now = utc_now()
+    async with database.acquire() as connection:
+        ctx = Context(OPERATOR, connection, settings, random_id())
+        loaded = await store.current(ctx, "EpisodeOfCare", "ep-1")
+    if loaded is None:
+        await execute(database, settings, bundle(now.date()))
+    async with database.sessions.begin() as session:
+        return await access.ensure(session, settings, now)
