@@ -81,6 +81,11 @@ class Shelf:
         page = await self.page(resource_type, text, narrow=narrow)
         return [row.id for row in page.rows if row.mode == "match"]
 
+    async def matches(self, resource_type: str, name: str, value: str) -> bool:
+        """Whether one parameter, given decoded, finds anything."""
+        asked = query.parse(resource_type, [(name, value)], base_url=BASE_URL, strict=True)
+        return bool((await run.search(self.connection, asked, everything)).rows)
+
     async def included(self, resource_type: str, text: str, *, narrow: Narrow = everything) -> set[str]:
         """What one page includes, as ``Type/id``."""
         page = await self.page(resource_type, text, narrow=narrow)

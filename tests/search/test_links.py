@@ -180,7 +180,12 @@ async def test_what_may_not_be_seen_cannot_be_asked_about(clinic, resource_type,
 
 async def test_what_may_not_be_seen_is_not_included(clinic):
     narrow = only(MedicationRequest="", Patient="_id=ben", Encounter="")
-    text = "_include=MedicationRequest:patient&_include=MedicationRequest:requester&_revinclude=Provenance:target"
+    links = (
+        "_include=MedicationRequest:patient",
+        "_include=MedicationRequest:requester",
+        "_revinclude=Provenance:target",
+    )
+    text = "&".join(links)
     assert await clinic.included("MedicationRequest", text, narrow=narrow) == {"Patient/ben"}
     assert (
         await clinic.included("Encounter", "_revinclude=DocumentReference:encounter", narrow=narrow) == set()
