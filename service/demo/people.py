@@ -41,12 +41,16 @@ ORGANIZATIONS = {
 def people(days: Days) -> list[Resource]:
     """Write everybody: organizations, professionals with their roles, patients, related persons."""
     return [
-        *(organization(key, *row) for key, row in ORGANIZATIONS.items()),
-        *_professionals(),
+        *staff(),
         *patients(days),
         *_related(),
         _roster(),
     ]
+
+
+def staff() -> list[Resource]:
+    """Write the organizations and the professionals with their roles."""
+    return [*(organization(key, *row) for key, row in ORGANIZATIONS.items()), *_professionals()]
 
 
 def organization(key: str, name: str, npi: str | None) -> Resource:
@@ -163,12 +167,12 @@ def patient(number: str, name: tuple[str, str], gender: str, born: str) -> Resou
             {
                 "use": "usual",
                 "type": concept(Code(IDENTIFIER_TYPE, "MR", "Medical record number")),
-                **identifier("mrn", f"KAT-{int(number):04d}"),
+                **identifier("mrn", f"KAT-{number:0>4}"),
             }
         ],
         "active": True,
         "name": [{"use": "official", "family": family, "given": [given]}],
-        "telecom": [phone(f"520-555-01{int(number) % 100:02d}", "mobile")],
+        "telecom": [phone(f"520-555-01{number[-2:]:0>2}", "mobile")],
         "gender": gender,
         "birthDate": born,
         "address": [address(f"{number} Mesquite Lane", "85705", use="home")],

@@ -33,7 +33,7 @@ B=$base
 token() { curl -s -u "$$1" -d grant_type=client_credentials --data-urlencode "scope=$$2" $$B/oauth/token |
   sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/'; }
 send() { curl -s -w '\\n%{http_code} %header{location}\\n' -H "Authorization: Bearer $$T" \\
-  -H 'Content-Type: application/fhir+json' -d "$$2" $$B/fhir/$$1; }
+  -H 'Content-Type: application/fhir+json' -d "$$2" $$B/fhir/$$1 | cut -c 1-160; }
 fetch() { curl -s -H "Authorization: Bearer $$T" "$$1"; }
 
 echo '1. A prescribing platform posts a prescription, and sends it again'
@@ -56,7 +56,7 @@ CODE=$$(curl -s -o /dev/null -w '%{redirect_url}' -b $$J -c $$J -d "form_token=$
   sed 's/.*[?&]code=\\([^&]*\\).*/\\1/')
 T=$$(curl -s -d grant_type=authorization_code -d client_id=$app -d code_verifier=$verifier -d "code=$$CODE" \\
   --data-urlencode redirect_uri=$redirect $$B/oauth/token | sed 's/.*"access_token": *"\\([^"]*\\)".*/\\1/')
-fetch "$$B/fhir/MedicationRequest?patient=Patient/pat-2&status=active"; echo
+fetch "$$B/fhir/MedicationRequest?patient=Patient/pat-2&status=active" | cut -c 1-320; echo
 send Encounter '$session'
 send DocumentReference '$note'
 
