@@ -192,12 +192,15 @@ def _refuse_with_location(text: str) -> NoReturn:
         document = _LOCATING_READER.decode(text)
     except json.JSONDecodeError as error:
         raise Malformed(f"{_NOT_JSON} at line {error.lineno}, column {error.colno}.") from None
+    raise next(_refusals(document))
+
+
+def _refusals(document: Any) -> Iterator[Malformed]:
     for path, value in _walk(document, root(document)):
         if isinstance(value, _Marked):
-            raise Malformed(_DUPLICATE, expression=member(path, value.name))
-        if isinstance(value, _BadNumber):
-            raise Malformed(_NUMBER, expression=path)
-    raise Malformed(_NOT_JSON + ".")
+            yield Malformed(_DUPLICATE, expression=member(path, value.name))
+        elif isinstance(value, _BadNumber):
+            yield Malformed(_NUMBER, expression=path)
 
 
 def _refuse_forbidden_characters(document: dict[str, Any]) -> None:

@@ -127,11 +127,7 @@ class _Walk:
         if element.type == "Resource":
             self._resource(value, element, path)
             return
-        shape = structure(element.type)
-        if shape.is_resource:
-            walk_resource_at(value, element.type, path, self.findings)
-            return
-        self.object(value, shape, path)
+        self.object(value, structure(element.type), path)
         if element.type == "Reference":
             check_reference(value, element.targets, self.contained, path, self.findings)
         elif element.codes is not None:
@@ -168,7 +164,7 @@ class _Walk:
         elif element.name == "contained":
             self.object(value, structure(resource_type), path)
         else:
-            walk_resource_at(value, resource_type, path, self.findings)
+            _Walk(value, self.findings).object(value, structure(resource_type), path)
 
     def _other_member(
         self, name: str, owner: dict[str, Any], shape: Structure, path: str, choices: dict[str, str]
@@ -216,10 +212,3 @@ class _Walk:
                 names = [element.name for element in shape.elements.values() if element.choice == choice]
                 listed = ", ".join(names) if len(names) <= _MAXIMUM_NAMES else choice
                 self.findings.add("required", _ONE_OF.format(listed), f"{path}.{choice.removesuffix('[x]')}")
-
-
-def walk_resource_at(document: dict[str, Any], resource_type: str, path: str, findings: Findings) -> None:
-    """As ``walk_resource``, for a resource inside another that it does not share its ``#id`` with."""
-    if document.get("resourceType") != resource_type:
-        findings.add("invalid", f"resourceType must be {resource_type} here.", f"{path}.resourceType")
-    _Walk(document, findings).object(document, structure(resource_type), path)

@@ -12,6 +12,7 @@ import pytest
 from models.document import parse
 from models.errors import Issue
 from service.validate import check, prepare
+from service.validate.model import disagreements
 
 NUMBER = "This must be a JSON number, without quotes."
 WHOLE = "This must be a whole JSON number, without quotes or a decimal point."
@@ -124,6 +125,21 @@ REPEATS = "dispenseRequest.numberOfRepeatsAllowed"
             "fhir_comments",
             "MedicationRequest has no such element in FHIR R4.",
         ),
+        (
+            "identifier.0.value",
+            "x\x00",
+            "value",
+            "identifier[0].value",
+            "A string may hold no control characters",
+        ),
+        (
+            "identifier.0.value",
+            "x" * 1_048_577,
+            "too-long",
+            "identifier[0].value",
+            "A string may have at most",
+        ),
+        ("language", "\ud800", "value", "language", "A code has no leading, trailing or double spaces."),
         ("meta", {"versionId": 1}, "structure", "meta.versionId", STRING),
         ("meta", {"lastUpdated": "2026-05-01"}, "value", "meta.lastUpdated", "This is not an instant."),
         ("meta", {"project": "x"}, "structure", "meta.project", "Meta has no such element in FHIR R4."),
@@ -210,6 +226,19 @@ def test_a_code_of_another_system_is_no_code_of_the_binding() -> None:
     assert "The system is http://terminology.hl7.org/CodeSystem/condition-clinical." in issue.text
 
 
+@pytest.mark.parametrize(
+    "concept", [{"coding": 5}, {"coding": [5]}, {"coding": [{"code": 5}]}, {"text": "x"}]
+)
+def test_a_concept_of_a_required_binding_needs_a_coding(concept: dict[str, Any]) -> None:
+    condition = {
+        "resourceType": "Condition",
+        "subject": {"reference": "Patient/1"},
+        "clinicalStatus": concept,
+    }
+    found = {(issue.code, issue.expression) for issue in check(condition, "Condition")}
+    assert ("code-invalid", "Condition.clinicalStatus.coding") in found
+
+
 @pytest.mark.parametrize("given", [["Ann", None], [None], ["Ann", ""]])
 def test_a_list_of_strings_holds_strings(given: list[Any]) -> None:
     issue = only(check({"resourceType": "Patient", "name": [{"given": given}]}, "Patient"))
@@ -236,7 +265,7 @@ def test_a_value_that_is_absent_for_a_reason_is_accepted(score: dict[str, Any]) 
     assert check({"resourceType": "Patient", "name": [name]}, "Patient") == []
 
 
-@pytest.mark.parametrize("data", ["QUJ", "QQ=", "A*==", "QUJD====", "é", "   "])
+@pytest.mark.parametrize("data", ["QUJ", "QQ=", "=", "A*==", "QUJD====", "é", "   "])
 def test_what_is_not_base64_is_refused(data: str) -> None:
     binary = {"resourceType": "Binary", "contentType": "application/pdf", "data": data}
     issue = only(check(binary, "Binary"))
@@ -327,3 +356,22 @@ def test_what_r4_has_and_r4b_lacks_is_accepted(score: dict[str, Any]) -> None:
 def test_a_prepared_model_is_there_before_the_first_check() -> None:
     prepare(["ClinicalImpression", "Bundle"])
     assert "fhir.resources.R4B.clinicalimpression" in sys.modules
+
+
+def test_what_only_the_model_refuses_is_a_finding_without_the_value() -> None:
+    (issue,) = disagreements({"resourceType": "Patient", "name": [{"given": ["CANARY", 5]}]}, "Patient")
+    assert (issue.code, issue.expression) == ("structure", "Patient.name[0].given[1]")
+    assert issue.text == "This does not have the structure that FHIR defines for it."
+
+
+def test_a_long_list_of_codes_is_named_by_its_value_set() -> None:
+    questionnaire = {"resourceType": "Questionnaire", "status": "draft", "subjectType": ["Patent"]}
+    (issue,) = check(questionnaire, "Questionnaire")
+    assert (issue.code, issue.expression) == ("code-invalid", "Questionnaire.subjectType[0]")
+    assert issue.text == "This is not a code of http://hl7.org/fhir/ValueSet/resource-types."
+
+
+def test_an_empty_attachment_is_refused() -> None:
+    issue = only(check({"resourceType": "Binary", "contentType": "a/b", "data": ""}, "Binary"))
+    assert (issue.code, issue.expression) == ("structure", "Binary.data")
+    assert issue.text.startswith(EMPTY_STRING)

@@ -41,6 +41,9 @@ def refusal(body: bytes) -> Malformed:
         (b"{'a':1}", "The content is not valid JSON at line 1, column 2."),
         (b'{"a":01}', "The content is not valid JSON at line 1, column 7."),
         (b'{"a":"\x01"}', "The content is not valid JSON at line 1, column 7."),
+        (b'{"x":{"a":1,"a":2},', "The content is not valid JSON at line 1, column 20."),
+        (b'{"x":[1e999,}', "The content is not valid JSON at line 1, column 13."),
+        (b'{"x":NaN,"y":' + b"[" * 70, "The content is nested more than 64 levels deep."),
         (b'{"a":1} {"b":2}', "The content is not valid JSON at line 1, column 9."),
     ],
 )
@@ -59,6 +62,7 @@ def test_what_is_not_one_json_object_is_refused(body: bytes, text: str) -> None:
             DUPLICATE,
         ),
         (b'{"resourceType":"Patient","resourceType":"Patient"}', "Patient.resourceType", DUPLICATE),
+        (b'{"a":{"b":1,"b":2},"a":1}', "Resource.a", DUPLICATE),
         (b'{"a b":1,"a b":1}', "Resource", DUPLICATE),
         (b'{"resourceType":"Patient","a":1e999}', "Patient.a", NUMBER),
         (b'{"resourceType":"Patient","a":[1,-1e-999]}', "Patient.a[1]", NUMBER),
