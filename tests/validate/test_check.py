@@ -371,7 +371,8 @@ def test_a_long_list_of_codes_is_named_by_its_value_set() -> None:
     assert issue.text == "This is not a code of http://hl7.org/fhir/ValueSet/resource-types."
 
 
-def test_an_empty_attachment_is_refused() -> None:
-    issue = only(check({"resourceType": "Binary", "contentType": "a/b", "data": ""}, "Binary"))
+@pytest.mark.parametrize(("data", "text"), [("", EMPTY_STRING), (5, STRING), (None, NULL)])
+def test_content_that_is_no_text_is_refused(data: Any, text: str) -> None:
+    issue = only(check({"resourceType": "Binary", "contentType": "a/b", "data": data}, "Binary"))
     assert (issue.code, issue.expression) == ("structure", "Binary.data")
-    assert issue.text.startswith(EMPTY_STRING)
+    assert issue.text.startswith(text)
