@@ -35,7 +35,7 @@ from service.postgres_user import EmbeddedError
 from service.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from service.demo.practice import DemoAccess
+    from service.demo.access import DemoAccess
 
 app = typer.Typer(
     name="kat-fhir",

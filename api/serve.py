@@ -33,7 +33,7 @@ from service import logs
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
 GRACE_S = 30
 """How long a request in flight may take after the service was told to stop."""
@@ -51,7 +51,7 @@ class ListenError(Exception):
     """The service cannot listen where it was told to."""
 
 
-def application() -> FastAPI:
+def application() -> ASGIApp:
     """Make the application inside a worker process."""
     settings = Settings.from_environment()
     logs.configure(settings.log_level)

@@ -36,7 +36,6 @@ ACQUIRE_TIMEOUT_S = 10
 SERVER_SETTINGS: Mapping[str, str] = {
     "application_name": "kat-fhir",
     "jit": "off",
-    "plan_cache_mode": "force_custom_plan",
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
     "idle_in_transaction_session_timeout": "60s",
     "timezone": "UTC",
@@ -52,9 +51,12 @@ GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    # What asyncpg 0.32 raises for a session that the server ended while it was idle.
+    asyncpg.InternalClientError,
     FileNotFoundError,
 )
-"""What the driver raises when the database is away: the socket is gone, it shuts down, it is a replica."""
+"""What the driver raises when the database is away: no socket, shutting down, a replica, not accepting."""
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Any]
@@ -74,9 +76,12 @@ class Database:
 
     @classmethod
     async def open(
-        cls, dsn: str, *, min_size: int = 1, max_size: int = 10, patience_s: float = 30
+        cls, dsn: str, *, min_size: int = 1, max_size: int = 10, patience_s: float = 30, plans: str = "auto"
     ) -> Database:
         """Connect, waiting up to ``patience_s`` seconds for a database that is starting.
+
+        ``plans`` is PostgreSQL's ``plan_cache_mode``: ``auto`` plans a statement by key once,
+        ``force_custom_plan`` plans each execution for its values.
 
         Raises:
             Unavailable: The database did not answer in time.
@@ -85,7 +90,7 @@ class Database:
         pause_s = 0.1
         while True:
             try:
-                return cls(dsn, await _pool(dsn, min_size, max_size))
+                return cls(dsn, await _pool(dsn, min_size, max_size, plans))
             except (*GONE, OSError) as error:
                 if time.monotonic() + pause_s > deadline:
                     raise unavailable() from error
@@ -158,7 +163,7 @@ def _translated_cause(error: DBAPIError) -> FhirError | None:
     return translated(cause) if cause is not None else None
 
 
-async def _pool(dsn: str, min_size: int, max_size: int) -> asyncpg.Pool[asyncpg.Record]:
+async def _pool(dsn: str, min_size: int, max_size: int, plans: str) -> asyncpg.Pool[asyncpg.Record]:
     return await asyncpg.create_pool(
         dsn,
         min_size=min(min_size, max_size),
@@ -170,7 +175,7 @@ async def _pool(dsn: str, min_size: int, max_size: int) -> asyncpg.Pool[asyncpg.
         command_timeout=STATEMENT_TIMEOUT_S + 5,
         statement_cache_size=512,
         max_cached_statement_lifetime=0,
-        server_settings=dict(SERVER_SETTINGS),
+        server_settings={**SERVER_SETTINGS, "plan_cache_mode": plans},
     )
 
 

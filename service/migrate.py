@@ -24,10 +24,12 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import MetaData
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
+from models.columns import TransactionId
 from service import database
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -38,7 +40,8 @@ TABLE_MODULES = ("models.history", "models.oauth", "models.resource")
 
 
 def metadata() -> MetaData:
-    """Collect the tables of every model."""
+    """Collect the tables of every model, and teach SQLAlchemy to read back the one type it does not know."""
+    ischema_names["xid8"] = TransactionId
     for name in TABLE_MODULES:
         import_module(name)
     return SQLModel.metadata

@@ -38,7 +38,7 @@ PORT, SOCKET_DIRECTORY, STATUS = 3, 4, 7
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "''",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "effective_cache_size": "1GB",
     "max_wal_size": "2GB",

@@ -36,7 +36,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 READY_WITHIN_S = 60
 
 # Tests come and go by the thousand and none has to survive a power failure.
-FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
 
 
 @contextmanager

@@ -19,13 +19,22 @@ async def test_a_database_that_does_not_answer_is_unavailable_and_says_when_to_r
     assert refusal.value.issues[0].code == "transient"
 
 
+async def end_own_session(database: Database) -> None:
+    async with database.acquire() as other, database.acquire() as lost:
+        process_id = await lost.fetchval("SELECT pg_backend_pid()")
+        await other.execute("SELECT pg_terminate_backend($1)", process_id)
+        await lost.fetchval("SELECT 1")
+
+
+async def sleep_too_long(database: Database) -> None:
+    async with database.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = '20ms'")
+        await connection.execute("SELECT pg_sleep(5)")
+
+
 async def test_a_connection_lost_in_use_is_unavailable_and_the_pool_recovers(database: Database) -> None:
-    async with database.acquire() as other:
-        with pytest.raises(Unavailable):
-            async with database.acquire() as lost:
-                process_id = await lost.fetchval("SELECT pg_backend_pid()")
-                await other.execute("SELECT pg_terminate_backend($1)", process_id)
-                await lost.fetchval("SELECT 1")
+    with pytest.raises(Unavailable):
+        await end_own_session(database)
     async with database.acquire() as connection:
         assert await connection.fetchval("SELECT 1") == 1
 
@@ -41,9 +50,7 @@ async def test_a_session_of_sqlalchemy_that_lost_its_connection_recovers(databas
 
 async def test_a_statement_over_its_time_limit_is_too_costly(database: Database) -> None:
     with pytest.raises(TooCostly) as refusal:
-        async with database.acquire() as connection, connection.transaction():
-            await connection.execute("SET LOCAL statement_timeout = '20ms'")
-            await connection.execute("SELECT pg_sleep(5)")
+        await sleep_too_long(database)
     assert refusal.value.status == 503
 
 
@@ -68,8 +75,13 @@ async def test_a_transaction_left_open_is_rolled_back_when_its_task_is_cancelled
         assert await connection.fetchval("SELECT to_regclass('left_open')") is None
 
 
-async def test_a_session_plans_each_statement_for_its_values_without_jit(database: Database) -> None:
-    async with database.acquire() as connection:
-        assert await connection.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
+@pytest.mark.parametrize("plans", ["auto", "force_custom_plan"])
+async def test_a_session_has_a_time_limit_no_jit_and_the_plans_asked_for(
+    database_url: str, plans: str
+) -> None:
+    opened = await Database.open(database_url, plans=plans)
+    async with opened.acquire() as connection:
+        assert await connection.fetchval("SHOW plan_cache_mode") == plans
         assert await connection.fetchval("SHOW jit") == "off"
         assert await connection.fetchval("SHOW statement_timeout") == "30s"
+    await opened.close()
