@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import ARRAY, Text, cast, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -40,8 +40,10 @@ async def search(session: AsyncSession, text: str) -> list[PatientChoice]:
         index = INDEX_STRING.c
         named = select(index.id).where(index.resource_type == "Patient", index.parameter == "name")
         named = named.where(index.prefix >= wanted, index.prefix < wanted + _LAST_CHARACTER)
-        numbered = col(PatientRow.terms).contains([f"identifier={text.strip().casefold()}"])
-        statement = statement.where(or_(col(PatientRow.id).in_(named), numbered))
+        numbered = select(col(PatientRow.id)).where(
+            col(PatientRow.terms).op("@>")(cast([f"identifier={text.strip().casefold()}"], ARRAY(Text)))
+        )
+        statement = statement.where(col(PatientRow.id).in_(union(named, numbered)))
     statement = statement.order_by(col(PatientRow.last_updated).desc(), col(PatientRow.id))
     return [_choice(row) for row in (await session.execute(statement)).scalars()]
 
