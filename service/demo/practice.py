@@ -11,18 +11,22 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from models.principal import OPERATOR
-from service import store
-from service.context import Context, random_id, utc_now
-from service.demo import access, finished, measured, people, underway
-from service.demo.access import DemoAccess
+from sqlmodel import col, select
+
+from models.history import ResourceHistory
+from service.context import utc_now
+from service.demo import finished, measured, people, underway
+from service.demo.access import DemoAccess, ensure
 from service.demo.build import STORY_ENDS, Days, Resource, transaction
 from service.demo.tour import tour
-from service.load import execute
 
 if TYPE_CHECKING:
     from service.database import Database
     from service.settings import Settings
+
+_LOADED = select(ResourceHistory.version).where(
+    col(ResourceHistory.resource_type) == "EpisodeOfCare", col(ResourceHistory.id) == "ep-1"
+)
 
 __all__ = ["DemoAccess", "bundle", "load_demo", "tour"]
 
@@ -38,10 +42,11 @@ def bundle(today: date = STORY_ENDS) -> Resource:
 async def load_demo(database: Database, settings: Settings) -> DemoAccess:
     """Load the practice, its clients and its users once; afterwards only recognize them."""
     now = utc_now()
-    async with database.acquire() as connection:
-        ctx = Context(OPERATOR, connection, settings, random_id())
-        loaded = await store.current(ctx, "EpisodeOfCare", "ep-1")
-    if loaded is None:
-        await execute(database, settings, bundle(now.date()))
     async with database.sessions.begin() as session:
-        return await access.ensure(session, settings, now)
+        access = await ensure(session, settings, now)
+        loaded = (await session.scalars(_LOADED)).first()
+    if loaded is None:
+        from service.load import execute  # noqa: PLC0415 - heavy, and only the first start needs it
+
+        await execute(database, settings, bundle(now.date()))
+    return access
