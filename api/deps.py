@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.errors import TooLarge, Unauthenticated
-from service.context import Context
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,8 +27,11 @@ class Services:
 
     settings: Settings
     database: Database
+    searches: Database
     audit: AuditTrail
     tokens: AccessTokens
+    capabilities: str
+    """The CapabilityStatement's JSON text."""
 
 
 def services(request: Request) -> Services:
@@ -40,34 +40,16 @@ def services(request: Request) -> Services:
     return found
 
 
-async def principal(request: Request) -> Principal:
-    """Return who bears the request's access token.
+async def principal(known: Services, authorization: str) -> Principal:
+    """Return who bears the access token of an ``Authorization`` header.
 
     Raises:
         Unauthenticated: there is no bearer token, or it is not valid.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated(headers={"WWW-Authenticate": 'Bearer realm="FHIR"'})
-    return await services(request).tokens.verify(token.strip())
-
-
-@asynccontextmanager
-async def context(request: Request, caller: Principal) -> AsyncIterator[Context]:
-    """Lend a Context for one request; it leaves only after its audit entries are durable.
-
-    The connection goes back before the audit entries are awaited, so that waiting for a commit to
-    reach the disk holds up nobody else.
-    """
-    known = services(request)
-    unaudited: Context | None = None
-    try:
-        async with known.database.acquire() as connection:
-            unaudited = Context(caller, connection, known.settings, request.state.request_id)
-            yield unaudited
-    finally:
-        if unaudited is not None:
-            await known.audit.record(unaudited.unaudited)
+    return await known.tokens.verify(token.strip())
 
 
 def request_id(sent: str | None) -> str:
@@ -75,13 +57,12 @@ def request_id(sent: str | None) -> str:
     return sent if sent and _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
 
 
-async def body(request: Request) -> bytes:
+async def body(request: Request, limit: int) -> bytes:
     """Read the request body, up to the limit.
 
     Raises:
-        TooLarge: the body is longer than ``KAT_MAX_BODY_BYTES``.
+        TooLarge: the body is longer than ``limit`` bytes.
     """
-    limit = services(request).settings.max_body_bytes
     declared = request.headers.get("content-length", "")
     too_large = TooLarge(
         f"The body is larger than {limit} bytes; send less, or a note's attachment by itself."

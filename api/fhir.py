@@ -7,101 +7,153 @@ Source: https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from starlette.requests import Request
 from starlette.routing import Route
 
 from api import deps, wire
 from models.document import parse
-from models.errors import BadRequest, UnsupportedMediaType
-from service import bundle, capability
-from service.interaction import Answer, Interaction, Name, interpret
+from models.errors import BadRequest, FhirError, UnsupportedMediaType
+from service import bundle
+from service.context import Context
+from service.interaction import Answer, Interaction, Name, Target, interpret
 from service.perform import noted, perform
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+
+    from models.principal import Principal
+    from service.audit import AuditEntry
 
 PREFIX = "/fhir"
+_BELOW = PREFIX + "/"
+_WELL_KNOWN = _BELOW + ".well-known/"
 MAX_QUERY = 64 * 1024
 """Characters of a query string or a form; longer lists belong into several requests."""
 
+_WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.BUNDLE})
 _FORM = "application/x-www-form-urlencoded"
 _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
 
 
 async def fhir(request: Request) -> Response:
     """Answer any request below the FHIR base."""
-    ask = interpret(request.method, request.url.path.removeprefix(PREFIX))
-    request.state.route = f"{ask.name.value} {ask.resource_type}".strip()
-    query = _pairs(request.url.query)
-    ask = await _with_parameters(request, ask, query)
+    scope = request.scope
+    known = deps.services(request)
+    headers = _headers(scope)
+    target = interpret(scope["method"], scope["path"][len(PREFIX) :])
+    state = scope["state"]
+    state["route"] = f"{target.name} {target.resource_type}"
+    query = _pairs(scope["query_string"])
     shown = dict(query)
-    wire.accepted(request.headers.get("accept"), shown.get("_format"))
+    wire.accepted(headers.get("accept"), shown.get("_format"))
     pretty = _is_pretty(shown.get("_pretty"))
-    settings = deps.services(request).settings
-    if ask.name is Name.CAPABILITIES:
-        return wire.success(Answer(200, document=capability.text(settings)), settings, pretty=pretty)
-    caller = await deps.principal(request)
-    request.state.client_id = caller.client_id
-    ask, prefer = await _with_body_and_headers(request, ask)
-    async with deps.context(request, caller) as ctx:
-        answer = await (noted(ctx, ask, bundle.execute) if ask.name is Name.BUNDLE else perform(ctx, ask))
-    if (
-        ask.name in {Name.READ, Name.VREAD}
-        and answer.version
-        and wire.not_modified(answer.version, request.headers)
-    ):
-        return wire.success(replace(answer, status=304), settings, pretty=pretty)
+    if target.name is Name.CAPABILITIES:
+        return wire.success(Answer(200, document=known.capabilities), known.settings, pretty=pretty)
+    caller = await deps.principal(known, headers.get("authorization", ""))
+    state["client_id"] = caller.client_id
+    prefer, strict = wire.preferences(headers["prefer"]) if "prefer" in headers else ("", False)
+    ask = Interaction(
+        *target,
+        query=await _parameters(request, target, query, headers),
+        document=await _document(request, target, headers),
+        if_match=headers.get("if-match"),
+        if_none_exist=headers.get("if-none-exist"),
+        strict=strict,
+        prefer=prefer,
+    )
+    answer = await _performed(known, caller, state["request_id"], ask)
     writes = ask.name in {Name.CREATE, Name.UPDATE}
-    return wire.success(answer, settings, prefer=prefer if writes else "", pretty=pretty, writes=writes)
+    if answer.version and not writes and wire.not_modified(answer.version, headers):
+        answer = Answer(wire.NOT_MODIFIED, answer.version)
+    return wire.success(answer, known.settings, prefer=prefer if writes else "", pretty=pretty, writes=writes)
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+async def _performed(known: deps.Services, caller: Principal, request_id: str, ask: Interaction) -> Answer:
+    """Perform an interaction; the answer is returned only after its audit entries are durable.
+
+    The connection goes back first, so that waiting for a commit to reach the disk holds up nobody else.
+    """
+    database = known.searches if ask.name is Name.SEARCH else known.database
+    unaudited: list[AuditEntry] = []
+    try:
+        async with database.acquire() as connection:
+            ctx = Context(caller, connection, known.settings, request_id, unaudited=unaudited)
+            return await (noted(ctx, ask, bundle.execute) if ask.name is Name.BUNDLE else perform(ctx, ask))
+    finally:
+        await known.audit.record(unaudited)
+
+
+_HEADERS = frozenset(
+    {
+        b"accept",
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-exist",
+        b"if-none-match",
+        b"prefer",
+    }
+)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _HEADERS}
+
+
+def _pairs(text: bytes) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
     if len(text) > MAX_QUERY:
         raise BadRequest("The query is too long; ask in several requests.")
     try:
-        return tuple(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=500))
+        return tuple(parse_qsl(text.decode(), keep_blank_values=True, errors="strict", max_num_fields=500))
     except ValueError:
         raise BadRequest("The query is not valid UTF-8, or has too many parameters.") from None
 
 
-async def _with_parameters(
-    request: Request, ask: Interaction, query: tuple[tuple[str, str], ...]
-) -> Interaction:
-    """Take search parameters from the URL, and for ``_search`` also from the form."""
-    if ask.name is Name.SEARCH and request.method == "POST":
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+async def _parameters(
+    request: Request, target: Target, query: tuple[tuple[str, str], ...], headers: dict[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return the search parameters: of the URL, and for ``POST _search`` also of the form."""
+    if target.name is Name.SEARCH and request.method == "POST":
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
-        form = await deps.body(request)
-        query += _pairs(form.decode("utf-8", "surrogateescape"))
-    return replace(ask, query=tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE))
+        query += _pairs(await deps.body(request, MAX_QUERY))
+    return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)
 
 
-async def _with_body_and_headers(request: Request, ask: Interaction) -> tuple[Interaction, str]:
-    headers = request.headers
-    prefer, strict = wire.preferences(headers.get("prefer"))
-    document = None
-    if ask.name in {Name.CREATE, Name.UPDATE, Name.BUNDLE}:
-        wire.require_json(headers.get("content-type"))
-        document = parse(await deps.body(request))
-    ask = replace(
-        ask,
-        document=document,
-        if_match=headers.get("if-match"),
-        if_none_exist=headers.get("if-none-exist"),
-        strict=strict,
-        prefer=prefer if "return=" in headers.get("prefer", "") else "",
-    )
-    return ask, prefer
+async def _document(request: Request, target: Target, headers: dict[str, str]) -> dict[str, Any] | None:
+    if target.name not in _WITH_BODY:
+        return None
+    wire.require_json(headers.get("content-type"))
+    return parse(await deps.body(request, deps.services(request).settings.max_body_bytes))
 
 
 def _is_pretty(text: str | None) -> bool:
     if text not in {None, "true", "false"}:
         raise BadRequest("_pretty is true or false.")
     return text == "true"
+
+
+def serves(path: str) -> bool:
+    """Tell whether a path belongs to FHIR's own routes (discovery below the base does not)."""
+    return path.startswith(_BELOW) and not path.startswith(_WELL_KNOWN) or path == PREFIX
+
+
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request without the framework: for callers that need no CORS headers."""
+    request = Request(scope, receive)
+    try:
+        response = await fhir(request)
+    except FhirError as error:
+        response = wire.failure(error)
+    await response(scope, receive, send)
 
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

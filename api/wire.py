@@ -63,12 +63,12 @@ def require_json(content_type: str | None) -> None:
 
 
 def preferences(prefer: str | None) -> tuple[str, bool]:
-    """Read the ``Prefer`` header: (return preference, whether unknown parameters are refused).
+    """Read the ``Prefer`` header: (return preference or "", whether unknown parameters are refused).
 
     Raises:
         BadRequest: a value that FHIR does not define.
     """
-    wanted, strict = "representation", False
+    wanted, strict = "", False
     for item in (prefer or "").replace(";", ",").split(","):
         name, _, value = item.strip().partition("=")
         if name == "return":

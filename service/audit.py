@@ -15,9 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from models.errors import Unavailable
 
@@ -35,8 +36,7 @@ MAX_BATCH = 500
 """Requests per INSERT: bounds one statement's size under load."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(msgspec.Struct, frozen=True):
     """One decision: who asked for what, and the HTTP status that it was answered with."""
 
     recorded: datetime
@@ -48,10 +48,6 @@ class AuditEntry:
     resource_id: str | None
     query: str | None
     status: int
-
-    def fields(self) -> tuple[object, ...]:
-        """Return the fields in the order of the INSERT."""
-        return tuple(getattr(self, name) for name in self.__slots__)
 
 
 class AuditTrail:
@@ -97,7 +93,7 @@ class AuditTrail:
     async def _insert(self, entries: Sequence[AuditEntry]) -> Unavailable | None:
         try:
             async with self._database.acquire() as connection:
-                columns = zip(*(entry.fields() for entry in entries), strict=True)
+                columns = zip(*map(msgspec.structs.astuple, entries), strict=True)
                 await connection.execute(_INSERT, *map(list, columns))
         except Exception as error:  # noqa: BLE001 - every waiter must be told, whatever went wrong
             failure = Unavailable(

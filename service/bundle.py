@@ -19,6 +19,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from msgspec import structs
+
 from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.document import serialize
 from models.outcome import outcome
@@ -132,7 +134,7 @@ async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
     identified = []
     for entry in entries:
         document = _rewritten(entry.ask.document, places)
-        identified.append(replace(entry, ask=replace(entry.ask, document=document)))
+        identified.append(replace(entry, ask=structs.replace(entry.ask, document=document)))
         if document is not None and entry.known is None:
             ctx.pending[f"{entry.ask.resource_type}/{entry.ask.id}"] = document
     return identified
@@ -143,8 +145,8 @@ async def _with_id(ctx: Context, entry: Entry) -> Entry:
         return entry
     known = await _known(ctx, entry.ask)
     if known is not None and known.version is not None:
-        return replace(entry, known=known, ask=replace(entry.ask, id=known.version.id))
-    return replace(entry, ask=replace(entry.ask, id=ctx.new_id()))
+        return replace(entry, known=known, ask=structs.replace(entry.ask, id=known.version.id))
+    return replace(entry, ask=structs.replace(entry.ask, id=ctx.new_id()))
 
 
 async def _known(ctx: Context, ask: Interaction) -> Answer | None:
@@ -196,13 +198,13 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry: 
         )
     path, _, query = request["url"].removeprefix(ctx.fhir_base).partition("?")
     try:
-        ask = interpret(request["method"], path)
+        target = interpret(request["method"], path)
     except FhirError as refusal:
         refusal.issues = tuple(replace(issue, expression=f"{place}.request.url") for issue in refusal.issues)
         raise
     condition = {member: _text(request.get(member), f"{place}.request.{member}") for member in _CONDITIONS}
-    ask = replace(
-        ask,
+    ask = Interaction(
+        *target,
         document=resource,
         query=tuple(parse_qsl(query, keep_blank_values=True)),
         strict=bundle.strict,

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from models.principal import Principal
     from service.audit import AuditEntry
+    from service.database import Connection
     from service.settings import Settings
 
 
@@ -49,7 +48,7 @@ class Context:
     """
 
     principal: Principal
-    connection: asyncpg.Connection[Any]
+    connection: Connection
     settings: Settings
     request_id: str
     now: Callable[[], datetime] = utc_now

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -72,6 +71,8 @@ class Database:
     def __init__(self, dsn: str, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self.dsn = dsn
         self.pool = pool
+        self.size = pool.get_max_size()
+        self.lent = 0
         self._engine: AsyncEngine | None = None
 
     @classmethod
@@ -106,22 +107,14 @@ class Database:
         except TimeoutError:
             self.pool.terminate()
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
+    def acquire(self) -> Lease:
         """Lend a connection; a loss of the database inside the block becomes Unavailable.
 
         Raises:
             Unavailable: The database is away, or no connection became free in time.
             TooCostly: A statement ran into the time limit.
         """
-        try:
-            async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                yield cast("Connection", connection)
-        except Exception as error:
-            answer = translated(error)
-            if answer is None:
-                raise
-            raise answer from error
+        return Lease(self)
 
     @cached_property
     def sessions(self) -> async_sessionmaker[AsyncSession]:
@@ -137,6 +130,45 @@ class Database:
 
     async def _connect(self) -> Connection:
         return await asyncpg.connect(self.dsn, server_settings=dict(SERVER_SETTINGS), timeout=5)
+
+
+class Lease:
+    """``async with`` a connection of the pool; a class, because a generator costs more than a row read."""
+
+    __slots__ = ("_connection", "_database")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Connection:
+        database = self._database
+        # A timer is needed only by those who must wait for somebody else's connection.
+        timeout = None if database.lent < database.size else ACQUIRE_TIMEOUT_S
+        database.lent += 1
+        try:
+            self._connection = await database.pool.acquire(timeout=timeout)
+        except BaseException as error:
+            database.lent -= 1
+            _raise_translated(error)
+            raise
+        return cast("Connection", self._connection)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        try:
+            await self._database.pool.release(self._connection)
+        except Exception as lost:
+            _raise_translated(lost)
+            raise
+        finally:
+            self._database.lent -= 1
+        if error is not None:
+            _raise_translated(error)
+
+
+def _raise_translated(error: BaseException) -> None:
+    answer = translated(error)
+    if answer is not None:
+        raise answer from error
 
 
 def unavailable() -> Unavailable:

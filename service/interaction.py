@@ -17,10 +17,11 @@ Source: https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import MethodNotAllowed, NotFound
@@ -43,8 +44,16 @@ class Name(StrEnum):
     HISTORY = "history-instance"
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
+class Target(NamedTuple):
+    """What a method and a URL name."""
+
+    name: Name
+    resource_type: str = ""
+    id: str = ""
+    version: str = ""
+
+
+class Interaction(msgspec.Struct, frozen=True):
     """What is asked for. ``document`` is the parsed body, ``query`` the decoded parameters in
     order, ``strict`` whether unknown parameters are refused, ``prefer`` the explicit return preference.
     For a creation, ``id`` is empty or the id that a transaction has given in advance."""
@@ -63,8 +72,7 @@ class Interaction:
     prefer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """One stored version. ``body`` is the resource's JSON text; None where the version is a deletion."""
 
     resource_type: str
@@ -75,8 +83,7 @@ class Version:
     method: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The result of one interaction, before it is put on the wire.
 
     ``version`` answers with a resource, ``document`` with text that is already JSON (a Bundle, a
@@ -101,14 +108,15 @@ _BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
 }
 
 
-def interpret(method: str, path: str) -> Interaction:
+def interpret(method: str, path: str) -> Target:
     """Name the interaction that a method and a path below the FHIR base ask for.
 
     Raises:
         NotFound: no such resource type or route.
         MethodNotAllowed: the route exists, but not with this method.
     """
-    segments = path.strip("/").split("/") if path.strip("/") else []
+    path = path.strip("/")
+    segments = path.split("/") if path else []
     shape = _shape(segments)
     offered = _BY_SHAPE.get(shape)
     if offered is None:
@@ -119,7 +127,7 @@ def interpret(method: str, path: str) -> Interaction:
             f"{method} is not offered here; use {' or '.join(offered)}.",
             headers={"Allow": ", ".join(offered)},
         )
-    return Interaction(
+    return Target(
         name,
         resource_type=segments[0] if "type" in shape else "",
         id=segments[1] if "id" in shape else "",

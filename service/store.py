@@ -22,9 +22,8 @@ from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, type_columns, w
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
-    import asyncpg
-
     from service.context import Context
+    from service.database import Connection
     from service.search.extract import Extracted
     from service.searchset import HistoryPage
 
@@ -152,7 +151,7 @@ async def transaction(ctx: Context, before_stamp: Awaitable[None] | None = None)
         ctx.stamp = None
 
 
-async def draw_stamp(connection: asyncpg.Connection[Any]) -> Stamp:
+async def draw_stamp(connection: Connection) -> Stamp:
     """Draw the stamp of a writing transaction; must be its first statement."""
     row = await connection.fetchrow(DRAW_STAMP)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
