@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 TYPES = ("Patient", "Practitioner", "PractitionerRole", "Medication")
 
+_PATIENTS_SQL = (
+    "SELECT 'Patient' AS type, id, body FROM fhir_patient WHERE id = ANY($1::text[]) AND NOT deleted"
+)
+"""Enough for an import whose medicine is in the prescription: a third of the planning and less to read."""
+
 _FACTS_SQL = """
 WITH named_role AS (
     SELECT id, body, terms FROM fhir_practitioner_role WHERE id = ANY($5::text[]) AND NOT deleted
@@ -106,6 +111,22 @@ class _Sought:
         if resource_type in types:
             self.ids[resource_type].add(resource_id)
 
+    def statement(self) -> tuple[Any, ...]:
+        """Return the smallest statement that finds them all, with its arguments."""
+        ids = {name: list(found) for name, found in self.ids.items()}
+        patients = ids.pop("Patient")
+        if not (self.patients or self.practitioners or any(ids.values())):
+            return _PATIENTS_SQL, patients
+        return (
+            _FACTS_SQL,
+            patients,
+            list(self.patients),
+            ids["Practitioner"],
+            list(self.practitioners),
+            ids["PractitionerRole"],
+            ids["Medication"],
+        )
+
 
 async def gather(
     connection: asyncpg.Connection[Any],
@@ -126,15 +147,7 @@ async def gather(
     """
     pending = {key: value for key, value in (pending or {}).items() if key.partition("/")[0] in TYPES}
     sought = _sought(document, writer, fhir_base, pending)
-    rows = await connection.fetch(
-        _FACTS_SQL,
-        list(sought.ids["Patient"]),
-        list(sought.patients),
-        list(sought.ids["Practitioner"]),
-        list(sought.practitioners),
-        list(sought.ids["PractitionerRole"]),
-        list(sought.ids["Medication"]),
-    )
+    rows = await connection.fetch(*sought.statement())
     stored = {f"{row['type']}/{row['id']}": msgspec.json.decode(row["body"]) for row in rows}
     return Facts(writer, {**stored, **pending}, fhir_base)
 
