@@ -16,7 +16,7 @@ from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
 from service.access import decide
 from service.interaction import Version
-from service.references import places
+from service.references import links, where
 from service.search import query, run
 
 if TYPE_CHECKING:
@@ -62,11 +62,9 @@ async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
     Raises:
         Unprocessable: none or several match; every such reference is named.
     """
-    issues: list[Issue] = []
-    for path, reference in places(document):
-        resource_type, mark, criteria = (
-            reference["reference"].removeprefix(f"{ctx.fhir_base}/").partition("?")
-        )
+    unmatched: set[str] = set()
+    for link in links(document):
+        resource_type, mark, criteria = link["reference"].removeprefix(f"{ctx.fhir_base}/").partition("?")
         if not mark or resource_type not in RESOURCE_TYPES:
             continue
         try:
@@ -74,10 +72,10 @@ async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
         except PreconditionFailed:
             match = None
         if match is None:
-            issues.append(
-                Issue("not-found", "The criteria of this reference do not match exactly one resource.", path)
-            )
+            unmatched.add(link["reference"])
         else:
-            reference["reference"] = f"{resource_type}/{match.id}"
-    if issues:
-        raise Unprocessable(issues=issues)
+            link["reference"] = f"{resource_type}/{match.id}"
+    if unmatched:
+        text = "The criteria of this reference do not match exactly one resource."
+        paths = where(document, unmatched.__contains__)
+        raise Unprocessable(issues=[Issue("not-found", text, path) for path in paths])

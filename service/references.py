@@ -10,7 +10,8 @@ Source: https://hl7.org/fhir/R4/references.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.definitions import RESOURCE_TYPES
@@ -22,22 +23,39 @@ if TYPE_CHECKING:
 
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
-Place = tuple[str, dict[str, Any]]
-"""A FHIRPath expression and the Reference object found there."""
+Link = dict[str, Any]
+"""A Reference object of a document, as it stands there: changing it changes the document."""
 
 
-def places(document: dict[str, Any], path: str = "") -> Iterator[Place]:
-    """Walk a document and yield every Reference object that has a literal ``reference``."""
-    path = path or str(document.get("resourceType", ""))
-    if isinstance(document.get("reference"), str):
-        yield f"{path}.reference", document
-    for name, value in document.items():
+def links(document: Any) -> list[Link]:
+    """Collect every Reference object of a document that has a literal ``reference``."""
+    found: list[Link] = []
+    ahead = [document]
+    while ahead:
+        value = ahead.pop()
         if isinstance(value, dict):
-            yield from places(value, f"{path}.{name}")
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, dict):
-                    yield from places(item, f"{path}.{name}[{index}]")
+            if isinstance(value.get("reference"), str):
+                found.append(value)
+            ahead += [item for item in value.values() if isinstance(item, dict | list)]
+        else:
+            ahead += [item for item in value if isinstance(item, dict | list)]
+    return found
+
+
+def where(document: dict[str, Any], wanted: Callable[[str], bool]) -> list[str]:
+    """Return the FHIRPath expressions of the references that are wanted, in the document's order."""
+    return [path for path, link in _placed(document, str(document.get("resourceType", ""))) if wanted(link["reference"])]
+
+
+def _placed(value: Any, path: str) -> Iterator[tuple[str, Link]]:
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield f"{path}.reference", value
+        for name, item in value.items():
+            yield from _placed(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _placed(item, f"{path}[{index}]")
 
 
 def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
@@ -46,30 +64,54 @@ def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-async def missing(ctx: Context, document: dict[str, Any]) -> list[Issue]:
-    """Find the references of a document that point at nothing on this server, in one round trip."""
-    wanted: dict[str, dict[str, list[str]]] = {}
-    for path, reference in places(document):
-        target = local(reference["reference"], ctx.fhir_base)
-        if target is not None and "/".join(target) not in ctx.pending:
-            wanted.setdefault(target[0], {}).setdefault(target[1], []).append(path)
-    known = sorted(wanted.keys() & set(RESOURCE_TYPES))
-    found = await _existing(ctx, {name: list(wanted[name]) for name in known})
-    return [
-        Issue("not-found", "The resource referred to does not exist on this server; store it first.", path)
-        for name, ids in wanted.items()
-        for resource_id, paths in ids.items()
-        if (name, resource_id) not in found
-        for path in paths
-    ]
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The references that must lead somewhere on this server: ids by type, and whether a type is unknown."""
+
+    ids: dict[str, list[str]]
+    has_unknown_type: bool = False
+
+    def branches(self, first_parameter: int) -> list[str]:
+        """Return one SELECT a type: (type, id, null) of what exists; parameters from ``first_parameter``."""
+        return [
+            f"SELECT '{name}', id, NULL FROM {table_name(name)} WHERE id = ANY(${number}::text[]) AND NOT deleted"  # noqa: S608 - names of our own tables
+            for number, name in enumerate(self.ids, start=first_parameter)
+        ]
 
 
-async def _existing(ctx: Context, ids: dict[str, list[str]]) -> set[tuple[str, str]]:
-    if not ids:
+def to_look_up(ctx: Context, document: dict[str, Any]) -> Sought:
+    """Find the references of a document that this server must be able to resolve."""
+    ids: dict[str, list[str]] = {}
+    unknown = False
+    for link in links(document):
+        target = local(link["reference"], ctx.fhir_base)
+        if target is None or link["reference"] in ctx.pending:
+            continue
+        if target[0] in RESOURCE_TYPES:
+            ids.setdefault(target[0], []).append(target[1])
+        else:
+            unknown = True
+    return Sought({name: ids[name] for name in sorted(ids)}, unknown)
+
+
+async def existing(ctx: Context, sought: Sought) -> set[str]:
+    """Look up references in one round trip; returns those that exist, as ``Type/id``."""
+    if not sought.ids:
         return set()
-    branches = (
-        f"SELECT '{name}' AS resource_type, id FROM {table_name(name)} WHERE id = ANY(${number}) AND NOT deleted"  # noqa: S608 - names of our own tables
-        for number, name in enumerate(ids, start=1)
-    )
-    rows = await ctx.connection.fetch(" UNION ALL ".join(branches), *ids.values())
-    return {(row["resource_type"], row["id"]) for row in rows}
+    rows = await ctx.connection.fetch(" UNION ALL ".join(sought.branches(1)), *sought.ids.values())
+    return {f"{row[0]}/{row[1]}" for row in rows}
+
+
+def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Container[str]) -> list[Issue]:
+    """Name every reference of a document that points at nothing on this server."""
+    if not sought.has_unknown_type and all(
+        f"{name}/{key}" in found for name, keys in sought.ids.items() for key in keys
+    ):
+        return []
+
+    def is_missing(reference: str) -> bool:
+        target = local(reference, ctx.fhir_base)
+        return target is not None and "/".join(target) not in found and reference not in ctx.pending
+
+    text = "The resource referred to does not exist on this server; store it first."
+    return [Issue("not-found", text, path) for path in where(document, is_missing)]

@@ -7,6 +7,7 @@ rules by type       service/kat                    422 ┘ in one answer
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from models.document import parse
@@ -22,6 +23,7 @@ from service.kat.identifiers import check_practitioner
 if TYPE_CHECKING:
     from service.context import Context
     from service.interaction import Version
+    from service.references import Sought
 
 
 _PRACTITIONERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
@@ -39,7 +41,8 @@ async def require(
     await require_own(
         ctx, resource_type, resource_id, [document, *_replaced(ctx, previous)], creates=previous is None
     )
-    findings = await _findings(ctx, resource_type, document)
+    sought = references.to_look_up(ctx, document)
+    findings, found = await _judged(ctx, resource_type, document, sought)
     forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
     if forbidden:
         raise Forbidden(issues=forbidden)
@@ -47,7 +50,7 @@ async def require(
     told = {issue.expression for issue in issues}
     issues += [
         issue
-        for issue in await references.missing(ctx, document)
+        for issue in references.missing(ctx, document, sought, found)
         if not told & {issue.expression, str(issue.expression).removesuffix(".reference")}
     ]
     if issues:
@@ -63,15 +66,22 @@ async def may_delete(ctx: Context, resource_type: str, previous: Version) -> Non
     await require_own(ctx, resource_type, previous.id, _replaced(ctx, previous), creates=False)
 
 
-async def _findings(ctx: Context, resource_type: str, document: dict[str, Any]) -> list[Finding]:
-    if resource_type in _PRACTITIONERS:
-        return check_practitioner(document, ctx.principal)
-    if resource_type != "MedicationRequest":
-        return []
-    facts = await gather(
-        ctx.connection, document, writer=ctx.principal, fhir_base=ctx.fhir_base, pending=ctx.pending
-    )
-    return prescription.check(document, facts, now=ctx.now())
+async def _judged(
+    ctx: Context, resource_type: str, document: dict[str, Any], sought: Sought
+) -> tuple[list[Finding], Container[str]]:
+    """Apply the rules of a type and look its references up, together in one round trip."""
+    if resource_type == "MedicationRequest":
+        facts = await gather(
+            ctx.connection,
+            document,
+            writer=ctx.principal,
+            fhir_base=ctx.fhir_base,
+            pending=ctx.pending,
+            references=sought,
+        )
+        return prescription.check(document, facts, now=ctx.now()), facts.existing
+    findings = check_practitioner(document, ctx.principal) if resource_type in _PRACTITIONERS else []
+    return findings, await references.existing(ctx, sought)
 
 
 def _replaced(ctx: Context, previous: Version | None) -> list[dict[str, Any]]:

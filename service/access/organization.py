@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import Forbidden
 from models.principal import ClientKind
-from service.references import local, places
+from service.references import links, local
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -80,8 +80,8 @@ async def require_own(
 
 def _authors(ctx: Context, resource_type: str, document: dict[str, Any]) -> Iterator[str]:
     named = {name: document[name] for name in AUTHORS[resource_type] if name in document}
-    for _, reference in places(named, resource_type):
-        target = local(reference["reference"], ctx.fhir_base)
+    for link in links(named):
+        target = local(link["reference"], ctx.fhir_base)
         if target is not None:
             yield "/".join(target)
 

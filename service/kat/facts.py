@@ -23,6 +23,8 @@ from service.search.values import term, token_term
 if TYPE_CHECKING:
     import asyncpg
 
+    from service.references import Sought
+
 TYPES = ("Patient", "Practitioner", "PractitionerRole", "Medication")
 
 _PATIENTS_SQL = (
@@ -67,6 +69,8 @@ class Facts:
     writer: Principal
     resources: Mapping[str, Document] = field(default_factory=dict)
     fhir_base: str = ""
+    existing: frozenset[str] = frozenset()
+    """What else was found to exist, as ``Type/id``."""
 
     def key(self, reference: Document) -> str | None:
         """Return ``Type/id`` of a literal reference to this server; None for any other reference."""
@@ -111,21 +115,14 @@ class _Sought:
         if resource_type in types:
             self.ids[resource_type].add(resource_id)
 
-    def statement(self) -> tuple[Any, ...]:
+    def statement(self) -> tuple[str, list[Any]]:
         """Return the smallest statement that finds them all, with its arguments."""
         ids = {name: list(found) for name, found in self.ids.items()}
         patients = ids.pop("Patient")
         if not (self.patients or self.practitioners or any(ids.values())):
-            return _PATIENTS_SQL, patients
-        return (
-            _FACTS_SQL,
-            patients,
-            list(self.patients),
-            ids["Practitioner"],
-            list(self.practitioners),
-            ids["PractitionerRole"],
-            ids["Medication"],
-        )
+            return _PATIENTS_SQL, [patients]
+        named = (list(self.patients), ids["Practitioner"], list(self.practitioners))
+        return _FACTS_SQL, [patients, *named, ids["PractitionerRole"], ids["Medication"]]
 
 
 async def gather(
@@ -135,6 +132,7 @@ async def gather(
     writer: Principal,
     fhir_base: str,
     pending: Mapping[str, Document] | None = None,
+    references: Sought | None = None,
 ) -> Facts:
     """Read what the rules need to judge this MedicationRequest, in at most one round trip.
 
@@ -144,12 +142,18 @@ async def gather(
         writer: Who asks for it to be written.
         fhir_base: Absolute base of this server, so that absolute references to it are understood.
         pending: ``Type/id`` to document of the resources that the same transaction will store.
+        references: References whose existence is asked in the same round trip.
     """
     pending = {key: value for key, value in (pending or {}).items() if key.partition("/")[0] in TYPES}
     sought = _sought(document, writer, fhir_base, pending)
-    rows = await connection.fetch(*sought.statement())
-    stored = {f"{row['type']}/{row['id']}": msgspec.json.decode(row["body"]) for row in rows}
-    return Facts(writer, {**stored, **pending}, fhir_base)
+    sql, arguments = sought.statement()
+    if references is not None:
+        sql = " UNION ALL ".join((sql, *references.branches(len(arguments) + 1)))
+        arguments += references.ids.values()
+    rows = await connection.fetch(sql, *arguments)
+    stored = {f"{row[0]}/{row[1]}": msgspec.json.decode(row[2]) for row in rows if row[2] is not None}
+    existing = frozenset(f"{row[0]}/{row[1]}" for row in rows)
+    return Facts(writer, {**stored, **pending}, fhir_base, existing)
 
 
 def literal(reference: Document, fhir_base: str) -> str | None:
