@@ -27,7 +27,8 @@ async def stored(connection, resources):
         terms = extract(resource_type, document, base_url="https://kat.example").columns["terms"]
         await connection.execute(
             f"INSERT INTO {table_name(resource_type)} (id, version, tx, last_updated, deleted, body, terms)"  # noqa: S608 - our own names
-            " VALUES ($1, 1, pg_current_xact_id(), $2, $3, $4, $5)",
+            " VALUES ($1, 1, pg_current_xact_id(), $2, $3, $4, $5)"
+            " ON CONFLICT (id) DO UPDATE SET deleted = $3, body = $4, terms = $5",
             resource_id,
             datetime(2026, 11, 21, tzinfo=UTC),
             deleted,

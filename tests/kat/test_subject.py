@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from models.principal import OPERATOR
+from service.kat.facts import Facts
+from service.kat.subject import patient_of
+
 MRN = "https://kat.example/mrn"
 SUBJECT = "MedicationRequest.subject"
 UNKNOWN = "The patient is not known here. Register the patient first, or correct the reference."
@@ -120,3 +124,15 @@ def test_a_known_patient_passes(found, subject):
 def test_a_matching_description_passes_whatever_its_accents(with_contained):
     assert with_contained() == []
     assert with_contained(name=[{"family": "SYNTHETICÁ"}]) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "patient"),
+    [
+        ({"reference": "Patient/pat-1"}, "pat-1"),
+        ({"identifier": {"system": MRN, "value": "KAT-0001"}}, "pat-1"),
+        ({"identifier": {"system": MRN, "value": "KAT-9999"}}, None),
+    ],
+)
+def test_the_patient_is_told_however_the_subject_names_them(resources, sound, subject, patient):
+    assert patient_of({**sound, "subject": subject}, Facts(OPERATOR, resources)) == patient
