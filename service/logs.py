@@ -58,10 +58,11 @@ def configure(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers = [_Handler()]
     root.setLevel(logging.WARNING)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "sqlalchemy", "asyncpg"):
+    for name in ("uvicorn", "uvicorn.error", "alembic", "sqlalchemy", "asyncpg"):
         library = logging.getLogger(name)
         library.handlers = []
         library.propagate = True
+    logging.getLogger("uvicorn.access").propagate = False  # its lines hold paths; api/observe.py writes ours
     logging.getLogger("uvicorn").setLevel(max(number, logging.INFO))
     sys.excepthook = _last_words
 
