@@ -23,14 +23,6 @@ class Code:
         """Write it as a FHIR Coding."""
         return {"system": self.system, "code": self.code, "display": self.display}
 
-    def matches(self, coding: object) -> bool:
-        """Tell whether a Coding of a document is this code."""
-        return (
-            isinstance(coding, dict)
-            and coding.get("system") == self.system
-            and coding.get("code") == self.code
-        )
-
 
 def concept(*codes: Code, text: str | None = None) -> dict[str, Any]:
     """Write one or more codes of the same meaning as a FHIR CodeableConcept."""

@@ -12,7 +12,7 @@ Source: https://ucum.org/ucum, https://hl7.org/fhir/R4/medication.html
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from models.kat.drugs import KETAMINE, KETAMINE_SUBSTANCE, ROUTES, ROUTES_OF_FORM, ROUTES_OF_UNIT
 from models.kat.rules import RX_10
@@ -164,8 +164,5 @@ def _strength(medication: Document | None) -> Document:
 def _number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
+    number = Decimal(str(value))
     return number if number.is_finite() else None

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from models.principal import ClientKind, Principal
+from models.principal import Principal
 from service.kat.elements import Document, child, children, contained, text
+from service.kat.writer import is_import
 from service.search.values import term, token_term
 
 if TYPE_CHECKING:
@@ -185,11 +186,6 @@ def identifiers_referred(document: Document, reference: Document) -> set[tuple[s
     return named
 
 
-def needs_requester(writer: Principal) -> bool:
-    """Tell whether a rule will ask who the requester is: never for imports by operator or EHR."""
-    return not writer.is_operator and not (writer.client_kind is ClientKind.EHR and writer.user is None)
-
-
 def _sought(
     document: Document, writer: Principal, fhir_base: str, pending: Mapping[str, Document]
 ) -> _Sought:
@@ -198,7 +194,7 @@ def _sought(
     sought.add(literal(subject, fhir_base), "Patient")
     sought.patients |= _terms(identifiers_referred(document, subject))
     sought.add(literal(child(document, "medicationReference"), fhir_base), "Medication")
-    if needs_requester(writer):
+    if not is_import(writer):
         _seek_requester(sought, document, fhir_base, pending)
     return sought
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from models.kat.rules import RX_5
 from models.kat.systems import DEA, IDENTIFIER_TYPE, NPI
-from models.principal import ClientKind, Principal
+from models.principal import Principal
 from service.kat.elements import Document, child, children, codings, text
 from service.kat.finding import Finding
+from service.kat.writer import is_import
 
 _NPI = re.compile(r"[12][0-9]{9}", re.ASCII)
 _DEA = re.compile(r"[A-HJ-MPRSTUX][A-Z9][0-9]{7}", re.ASCII)
@@ -61,18 +62,9 @@ def check_identifiers(resource: Document, expression: str) -> Iterator[Finding]:
         yield from check_identifier(identifier, f"{expression}.identifier[{index}]")
 
 
-def answers_for_identifiers(writer: Principal) -> bool:
-    """Tell whether this writer must send valid numbers of practitioners.
-
-    An import by the operator or by an EHR system copies what the source holds, and is not refused.
-    """
-    system = writer.user is None
-    return not writer.is_operator and not (writer.client_kind is ClientKind.EHR and system)
-
-
 def check_practitioner(document: dict[str, Any], writer: Principal) -> list[Finding]:
     """Find the wrong NPI and DEA numbers in a Practitioner, PractitionerRole or Organization."""
-    if not answers_for_identifiers(writer):
+    if is_import(writer):
         return []
     return list(check_identifiers(document, text(document, "resourceType") or "Practitioner"))
 

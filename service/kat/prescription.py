@@ -22,7 +22,8 @@ from service.kat import dosing, requester, subject, validity
 from service.kat.elements import Document, child, children, text
 from service.kat.facts import Facts
 from service.kat.finding import Finding
-from service.kat.identifiers import answers_for_identifiers, check_identifier, check_identifiers
+from service.kat.identifiers import check_identifier, check_identifiers
+from service.kat.writer import is_import
 
 _NUMBERED = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 
@@ -54,7 +55,7 @@ def check_numbers(document: Document, facts: Facts) -> Iterator[Finding]:
     for index, resource in children(document, "contained"):
         if text(resource, "resourceType") in _NUMBERED:
             yield from check_identifiers(resource, f"MedicationRequest.contained[{index}]")
-    if answers_for_identifiers(facts.writer) and _stored_requester_is_wrong(document, facts):
+    if not is_import(facts.writer) and _stored_requester_is_wrong(document, facts):
         yield Finding(
             RX_5,
             "The stored requester has an invalid NPI or DEA number. Correct the Practitioner first.",

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from service.database import Database
 from service.load import LoadError, load, read
 
 
@@ -91,6 +92,14 @@ async def test_the_rules_of_the_therapy_apply_to_a_load(write, database, setting
         "RX-1",
         "one.ndjson, line 2 dispenseRequest.numberOfRepeatsAllowed",
     )
+
+
+async def test_a_fault_of_the_server_is_not_blamed_on_the_file(write, database_url, settings):
+    database = await Database.open(database_url, max_size=1)
+    await database.close()
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - whatever it is, it names no place in the file
+        await load(database, settings, [write("single.json", patient())])
+    assert not isinstance(failed.value, LoadError)
 
 
 async def test_files_are_loaded_with_their_ids(write, database, settings, stored):

@@ -130,3 +130,22 @@ def test_a_therapist_transcribes_a_prescription(found, as_client):
 @pytest.mark.parametrize("kind", ["admin", "ehr"])
 def test_an_import_is_not_restricted(found, as_client, kind):
     assert found({"requester.reference": "Practitioner/prac-th"}, writer=as_client(kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "prescribes"),
+    [
+        ("https://kat-fhir.example/fhir/CodeSystem/kat-role", "coach", False),
+        ("https://kat-fhir.example/fhir/CodeSystem/kat-role", "therapist", False),
+        ("https://kat-fhir.example/fhir/CodeSystem/kat-role", "prescriber", True),
+        ("http://nucc.org/provider-taxonomy", "103T00000X", False),
+        ("http://nucc.org/provider-taxonomy", "103TP0016X", True),
+        ("https://elsewhere.example/roles", "doctor", True),
+        (None, "doctor", True),
+    ],
+)
+def test_the_codes_of_a_role_tell_whether_it_prescribes(found, platform, resources, system, code, prescribes):
+    coding = {"code": code, **({"system": system} if system else {})}
+    role = {**resources["PractitionerRole/role-rx"], "code": [{"coding": [coding]}]}
+    findings = [] if prescribes else [("RX-6", REQUESTER)]
+    assert found(writer=platform, stored={"PractitionerRole/role-rx": role}) == findings

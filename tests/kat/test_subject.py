@@ -105,6 +105,17 @@ def test_a_contained_order_for_a_second_patient_is_refused(found, sound):
     ]
 
 
+def test_an_absent_subject_is_left_to_validation(found):
+    assert found({"subject": None}) == []
+
+
+def test_given_names_of_a_wrong_shape_are_not_compared(found, resources):
+    odd = {**resources["Patient/pat-1"], "name": [{"family": "Synthetica", "given": "Pat"}]}
+    assert found({"subject.display": "Pat"}, stored={"Patient/pat-1": odd}) == [
+        ("RX-7", f"{SUBJECT}.display")
+    ]
+
+
 @pytest.mark.parametrize(
     "subject",
     [

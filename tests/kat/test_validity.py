@@ -41,6 +41,7 @@ def test_up_to_five_refills_pass(found, repeats):
         ("2026-11-21", "2027-05-22T00:00:00Z"),
         ("2026-11-21T20:00:00-07:00", "2027-05-22T07:00:00Z"),
         ("2026-10-02", "9999-12-31"),
+        ("2026-10-02T08:00:00+14:00", "9999-12-31T23:59:59Z"),
     ],
 )
 def test_a_validity_beyond_six_calendar_months_is_refused(found, authored_on, end):
