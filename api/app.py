@@ -95,12 +95,15 @@ class _Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request by the shorter way where there is one."""
-        if scope["type"] == "http" and fhir.serves(scope["path"]) and scope["method"] != "OPTIONS":
-            if not any(name == b"origin" for name, _ in scope["headers"]):
-                scope["app"] = self._app
-                await fhir.serve(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] == "http" and fhir.serves(scope["path"]) and not _is_browsers(scope):
+            scope["app"] = self._app
+            await fhir.serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _is_browsers(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope["headers"])
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.errors import TooLarge, Unauthenticated
+from service.context import random_id
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -54,7 +54,7 @@ async def principal(known: Services, authorization: str) -> Principal:
 
 def request_id(sent: str | None) -> str:
     """Return the caller's own request id when it is usable, else a new one."""
-    return sent if sent and _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+    return sent if sent and _REQUEST_ID.fullmatch(sent) else random_id()
 
 
 async def body(request: Request, limit: int) -> bytes:

@@ -143,7 +143,7 @@ def _is_pretty(text: str | None) -> bool:
 
 def serves(path: str) -> bool:
     """Tell whether a path belongs to FHIR's own routes (discovery below the base does not)."""
-    return path.startswith(_BELOW) and not path.startswith(_WELL_KNOWN) or path == PREFIX
+    return (path.startswith(_BELOW) and not path.startswith(_WELL_KNOWN)) or path == PREFIX
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,6 +15,6 @@ class TransactionId(UserDefinedType[int]):
 
     cache_ok = True
 
-    def get_col_spec(self, **_options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own signature
+    def get_col_spec(self, **_options: Any) -> str:
         """Name the type for DDL."""
         return "xid8"

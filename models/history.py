@@ -1,7 +1,7 @@
 """What happened, append-only: every version of every resource, who asked for what, and unique keys.
 
     resource_history     one row a version; deletions are versions with an empty body
-    business_identifier  one row a prescription: the issuing system's identifier that makes intake exactly-once
+    business_identifier  one row a prescription: the issuing system's identifier, for exactly-once intake
     audit_record         one row an access decision, refusals included
 
 ``resource_history.tx`` and ``last_updated`` are drawn together (see ``service/store.py``), so that a
@@ -19,7 +19,7 @@ from sqlmodel import Field, SQLModel
 from models.columns import TransactionId
 
 SERVER_CLOCK = Sequence("server_clock", data_type=BigInteger, metadata=SQLModel.metadata)
-"""The greatest instant handed out, in microseconds since 1970: keeps ``last_updated`` growing when a clock steps back."""
+"""The greatest instant handed out, in microseconds since 1970: ``last_updated`` grows though clocks step back."""
 
 
 class ResourceHistory(SQLModel, table=True):
@@ -58,7 +58,9 @@ class AuditRecord(SQLModel, table=True):
 
     __tablename__ = "audit_record"
 
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
     recorded: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     request_id: str = Field(sa_column=Column(Text, nullable=False))
     client_id: str = Field(sa_column=Column(Text, nullable=False))

@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl
 
 from msgspec import structs
 
-from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.document import serialize
+from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.outcome import outcome
 from service import conditional, intake, store
 from service.interaction import Answer, Interaction, Name, interpret
@@ -184,7 +184,7 @@ def _placed(issue: Issue, number: int) -> Issue:
     return replace(issue, expression=f"{place}.resource.{inside}" if inside else place)
 
 
-def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:  # noqa: ANN401 - a client's JSON
+def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
     place = f"Bundle.entry[{number}]"
     request = item.get("request") if isinstance(item, dict) else None
     if not isinstance(request, dict) or not isinstance(request.get("url"), str):
@@ -216,7 +216,7 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry: 
     return Entry(number, request["method"], str(item.get("fullUrl", "")), ask)
 
 
-def _text(value: Any, expression: str) -> str | None:  # noqa: ANN401 - a client's JSON
+def _text(value: Any, expression: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Malformed("This member is a string.", expression=expression)
     return value
@@ -250,7 +250,7 @@ def _rewritten(document: dict[str, Any] | None, places: dict[str, str]) -> dict[
     return document
 
 
-def _links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:  # noqa: ANN401 - any JSON
+def _links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(item, str):

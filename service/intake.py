@@ -22,6 +22,7 @@ from models.errors import Conflict, Gone, Issue, Unprocessable
 from models.principal import ClientKind
 from service import store
 from service.interaction import Answer
+from service.search.values import term
 from service.store import Claim
 
 if TYPE_CHECKING:
@@ -39,8 +40,13 @@ def claim_of(resource_type: str, document: dict[str, Any]) -> Claim | None:
         item for item in document.get("identifier", []) if item.get("system") and item.get("value")
     ]
     for identifier in sorted(identifiers, key=_rank):
-        return Claim(identifier["system"], identifier["value"])
+        return _claim(identifier["system"], identifier["value"])
     return None
+
+
+def _claim(system: str, value: str) -> Claim:
+    """Bound both parts: an entry of a unique key holds about 2,700 bytes; a digest keeps them distinct."""
+    return Claim(term(system), term(value))
 
 
 def _rank(identifier: dict[str, Any]) -> int:
@@ -55,7 +61,10 @@ def is_by_claim(if_none_exist: str | None, claim: Claim | None) -> bool:
     if if_none_exist is None or claim is None:
         return if_none_exist is None
     pairs = parse_qsl(if_none_exist.removeprefix("?"), keep_blank_values=True)
-    return pairs == [("identifier", f"{claim.system}|{claim.value}")]
+    if len(pairs) != 1 or pairs[0][0] != "identifier":
+        return False
+    system, _, value = pairs[0][1].partition("|")
+    return _claim(system, value) == claim
 
 
 def require_claim(ctx: Context, resource_type: str, claim: Claim | None) -> None:
@@ -73,7 +82,7 @@ def require_claim(ctx: Context, resource_type: str, claim: Claim | None) -> None
             issues=[
                 Issue(
                     "required",
-                    "RX-16: Give the prescription an identifier with system and value, so that a retry is recognized.",
+                    "RX-16: Give the prescription an identifier with system and value: it shows a retry.",
                     "MedicationRequest.identifier",
                     rule="RX-16",
                 )
@@ -115,7 +124,7 @@ def _require_same_content(stored: str, sent: dict[str, Any]) -> None:
         issues=[
             Issue(
                 "conflict",
-                "RX-16: A prescription with this identifier is stored with other content here; nothing was changed.",
+                "RX-16: Another content is stored under this identifier; nothing was changed.",
                 path,
                 rule="RX-16",
             )

@@ -7,6 +7,7 @@ Sources: https://hl7.org/fhir/R4/http.html#read, #vread, #history, #search
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from models.errors import Forbidden, Gone, NotFound
@@ -20,6 +21,10 @@ from service.search import query, run
 if TYPE_CHECKING:
     from service.access.decide import Permission
     from service.context import Context
+
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+"""A version that fits PostgreSQL's integer."""
 
 
 async def read(ctx: Context, ask: Interaction) -> Answer:
@@ -41,9 +46,7 @@ async def vread(ctx: Context, ask: Interaction) -> Answer:
         Gone: that version is the deletion.
     """
     permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
-    number = (
-        int(ask.version) if ask.version.isascii() and ask.version.isdigit() and len(ask.version) < 10 else 0
-    )  # noqa: PLR2004 - a version fits Postgres' integer
+    number = int(ask.version) if _VERSION.fullmatch(ask.version) else 0
     if await newest(ctx, ask.resource_type, ask.id, permission) is None:
         raise NotFound
     return Answer(200, _present(await store.version(ctx, ask.resource_type, ask.id, number)))

@@ -44,7 +44,11 @@ def links(document: Any) -> list[Link]:
 
 def where(document: dict[str, Any], wanted: Callable[[str], bool]) -> list[str]:
     """Return the FHIRPath expressions of the references that are wanted, in the document's order."""
-    return [path for path, link in _placed(document, str(document.get("resourceType", ""))) if wanted(link["reference"])]
+    return [
+        path
+        for path, link in _placed(document, str(document.get("resourceType", "")))
+        if wanted(link["reference"])
+    ]
 
 
 def _placed(value: Any, path: str) -> Iterator[tuple[str, Link]]:
@@ -74,7 +78,8 @@ class Sought:
     def branches(self, first_parameter: int) -> list[str]:
         """Return one SELECT a type: (type, id, null) of what exists; parameters from ``first_parameter``."""
         return [
-            f"SELECT '{name}', id, NULL FROM {table_name(name)} WHERE id = ANY(${number}::text[]) AND NOT deleted"  # noqa: S608 - names of our own tables
+            f"SELECT '{name}', id, NULL FROM {table_name(name)} "  # noqa: S608 - names of our own tables
+            f"WHERE id = ANY(${number}::text[]) AND NOT deleted"
             for number, name in enumerate(self.ids, start=first_parameter)
         ]
 

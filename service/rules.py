@@ -14,6 +14,7 @@ from models.document import parse
 from models.errors import Forbidden, Unprocessable
 from models.principal import ClientKind
 from service import references
+from service.access.labels import must_be_kept_apart
 from service.access.organization import require_own
 from service.kat import prescription
 from service.kat.facts import gather
@@ -46,7 +47,7 @@ async def require(
     forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
     if forbidden:
         raise Forbidden(issues=forbidden)
-    issues = [finding.issue for finding in findings]
+    issues = [*must_be_kept_apart(document), *(finding.issue for finding in findings)]
     told = {issue.expression for issue in issues}
     issues += [
         issue

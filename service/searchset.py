@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from models.errors import BadRequest
 from models.document import serialize
+from models.errors import BadRequest
 from models.outcome import outcome
 from service.search import cursors
 from service.search.query import DEFAULT_COUNT, MAX_COUNT
@@ -69,7 +69,7 @@ def _bundle(kind: str, total: int | None, links: Pairs, entries: Sequence[str]) 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Which versions are asked for: at most ``count``, older than ``before``, not changed before ``since``."""
+    """Which versions are asked for: at most ``count``, older than ``before``, changed since ``since``."""
 
     count: int = DEFAULT_COUNT
     before: int | None = None
@@ -119,7 +119,7 @@ def _since(text: str | None) -> datetime | None:
 
 
 def history(ctx: Context, ask: Interaction, page: HistoryPage, versions: Sequence[Version]) -> str:
-    """Render versions, newest first; ``versions`` may hold one more than the page, which proves a next page."""
+    """Render versions, newest first; one more than the page holds proves that there is a next page."""
     shown, more_older, more_newer = _shown(page, versions)
     url = f"{ctx.fhir_base}/{ask.resource_type}/{ask.id}/_history"
     used = list(page.used)

@@ -38,7 +38,7 @@ DRAW_CLOCK = f"""SELECT pg_advisory_lock({CLOCK_LOCK}), pg_current_xact_id() AS 
 DRAW_STAMP = (
     f"SELECT tx, timestamptz 'epoch' + micros * interval '1 microsecond' AS at FROM ({DRAW_CLOCK}) AS clock"  # noqa: S608
 )
-"""Draw the stamp that all entries of a transaction bundle share; must be the transaction's first statement."""
+"""Draw the stamp that all writes of one transaction share; must be the transaction's first statement."""
 
 FIXED = (
     ("id", "text"),
@@ -168,8 +168,8 @@ def _row(p: dict[str, str], columns: dict[str, str], shape: Shape, source: str) 
 def _history(p: dict[str, str], shape: Shape) -> str:
     return f"""history AS (INSERT INTO resource_history
         (resource_type, id, version, tx, last_updated, method, patient, actor, body)
-    SELECT '{shape.resource_type}', {p["id"]}, {p["version"]}, stamp.tx, stamp.at, {p["method"]}, stored.patient,
-           {p["actor"]}, {_body(p, shape)} FROM stamp, stored)"""  # noqa: S608
+    SELECT '{shape.resource_type}', {p["id"]}, {p["version"]}, stamp.tx, stamp.at, {p["method"]},
+           stored.patient, {p["actor"]}, {_body(p, shape)} FROM stamp, stored)"""  # noqa: S608
 
 
 def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[str]:

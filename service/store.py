@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+
 from models.document import serialize
 from models.resource import table_name
 from service.context import Stamp
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from service.searchset import HistoryPage
 
 
-class LostRace(Exception):  # noqa: N818 - not a fault: whoever meets it reads again and retries
+class LostRace(Exception):
     """Somebody else wrote the same resource, or claimed the same identifier, first."""
 
 
@@ -87,7 +89,12 @@ async def write(ctx: Context, change: Change) -> Version:
     values += [columns.get(name) for name, _ in type_columns(change.resource_type)]
     for rows in indexes.values():
         values += [list(column) for column in zip(*rows, strict=True)]
-    row = await ctx.connection.fetchrow(write_statement(shape), *values)
+    try:
+        row = await ctx.connection.fetchrow(write_statement(shape), *values)
+    except asyncpg.PostgresError:
+        # A failure between the halves of the clock would leave its lock with this session; end the session.
+        ctx.connection.terminate()
+        raise
     if row is None:
         raise LostRace
     body = None if change.document is None else f"{head}{instant(row['at'])}{tail}"
@@ -173,7 +180,8 @@ async def current(ctx: Context, resource_type: str, resource_id: str) -> Version
 async def version(ctx: Context, resource_type: str, resource_id: str, number: int) -> Version | None:
     """Read one version of the history, None when there is no such version."""
     row = await ctx.connection.fetchrow(
-        "SELECT last_updated, body, method FROM resource_history WHERE resource_type = $1 AND id = $2 AND version = $3",
+        "SELECT last_updated, body, method FROM resource_history"
+        " WHERE resource_type = $1 AND id = $2 AND version = $3",
         resource_type,
         resource_id,
         number,
@@ -192,7 +200,8 @@ async def versions(ctx: Context, resource_type: str, resource_id: str, page: His
     order = "ASC" if page.after is not None else "DESC"
     rows = await ctx.connection.fetch(
         f"""SELECT version, last_updated, body, method FROM resource_history
-        WHERE resource_type = $1 AND id = $2 AND ($3::int IS NULL OR version < $3) AND ($4::int IS NULL OR version > $4)
+        WHERE resource_type = $1 AND id = $2
+          AND ($3::int IS NULL OR version < $3) AND ($4::int IS NULL OR version > $4)
           AND ($5::timestamptz IS NULL
                OR (last_updated >= $5 AND tx < pg_snapshot_xmin(pg_current_snapshot())))
         ORDER BY version {order} LIMIT $6""",  # noqa: S608 - one of two words
