@@ -61,7 +61,7 @@ def serve(
     from api import serve as server  # noqa: PLC0415 - heavy, and --help must be quick
 
     settings = settings_of(host=host, port=port, workers=workers, data_dir=data_dir)
-    with migrated(settings) as dsn:
+    with server.preloaded(settings.workers), migrated(settings) as dsn:
         access = asyncio.run(_load_demo(dsn, settings)) if demo else None
         try:
             server.serve(settings, dsn, _announcement(settings, access, as_json=as_json))

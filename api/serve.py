@@ -1,11 +1,12 @@
 """Run the service: one listening socket, one or several worker processes, one clean end.
 
     kat-fhir serve ─▶ database ready ─▶ migrated ─▶ (demo loaded) ─▶ listening ─▶ workers
+            └──▶ preload: the application imported once, workers are forked from it ──┘
                                                                                     │
         SIGTERM, SIGINT: accept nothing new, finish what is in flight (30 s at most) ◀┘
 
-The parent holds the embedded database and hands its address to the workers in their environment. A worker
-whose parent was killed ends by itself, so that a restart finds the port free.
+The parent holds the embedded database and tells the workers its address. A worker whose parent was killed
+ends by itself, so that a restart finds the port free.
 
 Source: https://www.uvicorn.org/deployment/#built-in
 """
@@ -23,10 +24,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn import _subprocess
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
@@ -51,16 +55,32 @@ class ListenError(Exception):
     """The service cannot listen where it was told to."""
 
 
-def application() -> ASGIApp:
+def application(settings: Settings, dsn: str) -> ASGIApp:
     """Make the application inside a worker process."""
-    settings = Settings.from_environment()
     logs.configure(settings.log_level)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     from api.app import create_app  # noqa: PLC0415 - heavy, and the parent of several workers never needs it
 
-    return create_app(settings)
+    return create_app(settings, dsn)
+
+
+@contextmanager
+def preloaded(workers: int) -> Iterator[None]:
+    """Import the application while the database starts, in the process that workers are forked from.
+
+    uvicorn would start each worker as a new interpreter, which imports everything again.
+    """
+    if workers == 1:
+        yield
+        return
+    with _metrics_directory():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", "api.app"])
+        forkserver.ensure_running()
+        _subprocess.spawn = context  # type: ignore[assignment]  # uvicorn 0.54 has no option for it
+        yield
 
 
 def serve(settings: Settings, dsn: str, announce: Callable[[], None]) -> None:
@@ -69,23 +89,22 @@ def serve(settings: Settings, dsn: str, announce: Callable[[], None]) -> None:
     Raises:
         ListenError: The port is taken, or not ours to listen on.
     """
-    os.environ["KAT_DATABASE_URL"] = dsn
     logs.configure(settings.log_level)
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal again after its end; for us that end is a success.
         signal.signal(number, lambda *_: sys.exit(0))
-    with _listening(settings) as listener, _metrics_directory(settings.workers):
+    with _listening(settings) as listener:
         threading.Thread(target=_announce, args=(settings, announce), daemon=True).start()
-        config = _config(settings)
+        config = _config(settings, dsn)
         if settings.workers == 1:
             uvicorn.Server(config).run([listener])
         else:
             Multiprocess(config, [listener]).run()
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(settings: Settings, dsn: str) -> uvicorn.Config:
     return uvicorn.Config(
-        "api.serve:application",
+        partial(application, settings, dsn),
         factory=True,
         workers=settings.workers,
         loop="uvloop",
@@ -123,11 +142,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _metrics_directory(workers: int) -> Iterator[None]:
+def _metrics_directory() -> Iterator[None]:
     """Give several workers a place to add up their figures, fresh for every start."""
-    if workers == 1:
-        yield
-        return
     directory = tempfile.mkdtemp(prefix="kat-fhir-metrics-")
     os.environ[MULTIPROCESS_METRICS] = directory
     try:
