@@ -19,7 +19,7 @@ from sqlmodel import Field, SQLModel
 from models.columns import TransactionId
 
 SERVER_CLOCK = Sequence("server_clock", data_type=BigInteger, metadata=SQLModel.metadata)
-"""The greatest instant handed out, in microseconds since 1970: ``last_updated`` grows though clocks step back."""
+"""The greatest instant handed out, in microseconds since 1970; it grows though clocks step back."""
 
 
 class ResourceHistory(SQLModel, table=True):

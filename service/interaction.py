@@ -57,7 +57,8 @@ class Interaction(msgspec.Struct, frozen=True):
     """What is asked for.
 
     ``document`` is the parsed body, ``query`` the decoded parameters in order, ``strict`` whether unknown
-    parameters are refused, ``prefer`` the explicit return preference. For a creation, ``id`` is empty or the id that a transaction has given in advance.
+    parameters are refused, ``prefer`` the explicit return preference. For a creation, ``id`` is empty or
+    the id that a transaction has given in advance.
     """
 
     name: Name
