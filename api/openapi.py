@@ -66,6 +66,14 @@ class _Plain(yaml.CSafeDumper):
         return True
 
 
+def _text(dumper: yaml.CSafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Plain.add_representer(str, _text)
+
+
 @cache
 def as_yaml() -> bytes:
     """Give the text of openapi.yaml."""

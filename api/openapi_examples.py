@@ -16,24 +16,26 @@ from service.demo.chart import Chart
 Json = dict[str, Any]
 
 PRESCRIPTION_NUMBER = ("https://rx-a.example/rx", "RX-A-1001-EXAMPLE")
+ID = "example"
 _PAT = Chart("1")
 _SESSION = ("2026-11-19T16:00:00Z", "2026-11-19T17:00:00Z")
 _SESSION_URN = "urn:uuid:5f0c8a34-6f6e-4c2f-9a53-1f6f0f3f7a01"
 _NOTE_URN = "urn:uuid:5f0c8a34-6f6e-4c2f-9a53-1f6f0f3f7a02"
 
 
-def of_body(resource_type: str) -> Json:
+def of_body(resource_type: str, *, of_update: bool = False) -> Json:
     """Give examples of a request body, by name; none for most types."""
     examples = {
         "MedicationRequest": ("prescription", "A prescription from an outside platform", prescription),
         "DocumentReference": ("note", "A progress note of an integration session", note),
-        "EpisodeOfCare": ("episode", "An episode in preparation", episode),
+        "EpisodeOfCare": ("episode", "An episode that is planned", episode),
         "Bundle": ("session", "A session and its note, stored together", session),
     }
     if resource_type not in examples:
         return {}
     name, summary, make = examples[resource_type]
-    return {"examples": {name: {"summary": summary, "value": make()}}}
+    value = {**make(), "id": ID} if of_update else make()
+    return {"examples": {name: {"summary": summary, "value": value}}}
 
 
 def prescription() -> Json:

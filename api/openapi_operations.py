@@ -99,6 +99,5 @@ def _content(row: Row, resource_type: str) -> Json:
         }
         return {FORM: {"schema": form}}
     schema = reference(resource_type or "RequestBundle")
-    shown = row.name is not Name.UPDATE
-    more = examples.of_body(resource_type or "Bundle") if shown else {}
-    return {responses.FHIR_JSON: {"schema": schema, **more}}
+    shown = examples.of_body(resource_type or "Bundle", of_update=row.name is Name.UPDATE)
+    return {responses.FHIR_JSON: {"schema": schema, **shown}}

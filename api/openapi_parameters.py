@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from api import openapi_values as values
 from api.openapi_schemas import reference
 from service.interaction import Name
 from service.search.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES
@@ -52,7 +53,7 @@ def search_parameter(resource_type: str, parameter: Parameter) -> Json:
         "name": parameter.code,
         "in": "query",
         "description": " ".join(_sentences(resource_type, parameter)),
-        "schema": {"type": "string"},
+        "schema": values.of_parameter(resource_type, parameter),
     }
 
 
@@ -85,6 +86,7 @@ _PATH = {
         "in": "path",
         "required": True,
         "description": "Logical id of the resource.",
+        "example": "example",
         "schema": reference("id"),
     },
     "version": {
@@ -103,10 +105,8 @@ _RESULT = {
         {"type": "integer", "minimum": 0, "maximum": 999_999_999},
         example=20,
     ),
-    "_since": _query("_since", "Only versions stored at or after this instant.", {"type": "string"}),
-    "_sort": _query(
-        "_sort", "Search parameters to sort by, with commas; '-' sorts downwards.", {"type": "string"}
-    ),
+    "_since": _query("_since", "Only versions stored at or after this instant.", values.MOMENT),
+    "_sort": _query("_sort", "Search parameters to sort by, with commas; '-' sorts downwards.", values.SORT),
     "_include": _query(
         "_include",
         "Also the resources that matches refer to, as Type:parameter; may repeat.",
@@ -126,14 +126,16 @@ _RESULT = {
         "_summary", "Which part of each resource to show.", {"type": "string", "enum": sorted(SUMMARIES)}
     ),
     "_elements": _query(
-        "_elements", "Elements to show besides the mandatory ones, with commas.", {"type": "string"}
+        "_elements", "Elements to show besides the mandatory ones, with commas.", values.NAMES
     ),
 }
 _CONTROLS = tuple(name for name in _RESULT if name != "_since")
 
 _FORMAT = {
     "_format": _query(
-        "_format", "Overrides Accept; JSON is the only format.", {"type": "string"}, example="json"
+        "_format",
+        "Overrides Accept; JSON is the only format.",
+        {"type": "string", "enum": ["json", "application/json", "application/fhir+json", "text/json"]},
     ),
     "_pretty": _query(
         "_pretty", "Whether to indent the answer.", {"type": "string", "enum": ["true", "false"]}

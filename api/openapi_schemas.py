@@ -26,17 +26,15 @@ DETAILED = ("DocumentReference", "EpisodeOfCare", "MedicationRequest")
 MAX_CHOICE = 8
 """A choice of more types than these is described by the names of its members only."""
 
-_YEAR = "(?!0000)[0-9]{4}"
-_MONTH = "(0[1-9]|1[0-2])"
-_DAY = "(0[1-9]|[12][0-9]|3[01])"
+YEAR = "([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
+MONTH = "(0[1-9]|1[0-2])"
+DAY_OF_YEAR = f"({MONTH}-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31|02-29)"
+"""Month and day; that the 29th of February exists in a leap year only, a pattern cannot say."""
+
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
 _ZONE = "(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _TEXT = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]+$"
 _INT32 = 2**31
-
-DATE_PATTERN = f"{_YEAR}(-{_MONTH}(-{_DAY})?)?"
-DATE_TIME_PATTERN = f"{_YEAR}(-{_MONTH}(-{_DAY}(T{_CLOCK}{_ZONE})?)?)?"
-ID_PATTERN = r"^[A-Za-z0-9\-.]{1,64}$"
 
 
 def _pattern(pattern: str) -> Schema:
@@ -53,15 +51,15 @@ PRIMITIVES: dict[str, Schema] = {
     "markdown": _pattern(_TEXT),
     "xhtml": _pattern(_TEXT),
     "code": _pattern(r"^\S+( \S+)*$"),
-    "id": _pattern(ID_PATTERN),
+    "id": _pattern(r"^[A-Za-z0-9\-.]{1,64}$"),
     "uri": _pattern(r"^\S+$"),
     "url": _pattern(r"^\S+$"),
     "canonical": _pattern(r"^\S+$"),
     "oid": _pattern(r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$"),
     "uuid": _pattern("^urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
-    "date": _pattern(f"^{DATE_PATTERN}$"),
-    "dateTime": _pattern(f"^{DATE_TIME_PATTERN}$"),
-    "instant": _pattern(f"^{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}$"),
+    "date": _pattern(f"^{YEAR}(-{MONTH}|-{DAY_OF_YEAR})?$"),
+    "dateTime": _pattern(f"^{YEAR}(-{MONTH}|-{DAY_OF_YEAR}(T{_CLOCK}{_ZONE})?)?$"),
+    "instant": _pattern(f"^{YEAR}-{DAY_OF_YEAR}T{_CLOCK}{_ZONE}$"),
     "time": _pattern(f"^{_CLOCK}$"),
     "base64Binary": _pattern(r"^[A-Za-z0-9+/=\s]+$"),
 }
@@ -108,7 +106,7 @@ def _object(shape: Structure) -> Schema:
         if name not in wide:
             properties |= _members(element)
     complex_required = [name for name in sorted(shape.required) if shape.elements[name].check is None]
-    schema: Schema = {"type": "object", "minProperties": 1, "properties": properties}
+    schema: Schema = {"type": "object", "properties": properties}
     if shape.is_resource or complex_required:
         schema["required"] = ["resourceType"] * shape.is_resource + complex_required
     if wide:

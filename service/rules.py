@@ -20,6 +20,7 @@ from service.kat import prescription
 from service.kat.facts import gather
 from service.kat.finding import Finding
 from service.kat.identifiers import check_practitioner
+from service.kat.subject import patient_of
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -32,8 +33,11 @@ _PRACTITIONERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 
 async def require(
     ctx: Context, resource_type: str, resource_id: str, document: dict[str, Any], previous: Version | None
-) -> None:
+) -> str | None:
     """Refuse a document that points at nothing or breaks a rule.
+
+    Returns:
+        The id of the patient that a prescription names by identifier only; else None.
 
     Raises:
         Forbidden: this client may not write it.
@@ -43,7 +47,7 @@ async def require(
         ctx, resource_type, resource_id, [document, *_replaced(ctx, previous)], creates=previous is None
     )
     sought = references.to_look_up(ctx, document)
-    findings, found = await _judged(ctx, resource_type, document, sought)
+    findings, found, patient = await _judged(ctx, resource_type, document, sought)
     forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
     if forbidden:
         raise Forbidden(issues=forbidden)
@@ -56,6 +60,7 @@ async def require(
     ]
     if issues:
         raise Unprocessable(issues=issues)
+    return patient
 
 
 async def may_delete(ctx: Context, resource_type: str, previous: Version) -> None:
@@ -69,7 +74,7 @@ async def may_delete(ctx: Context, resource_type: str, previous: Version) -> Non
 
 async def _judged(
     ctx: Context, resource_type: str, document: dict[str, Any], sought: Sought
-) -> tuple[list[Finding], Container[str]]:
+) -> tuple[list[Finding], Container[str], str | None]:
     """Apply the rules of a type and look its references up, together in one round trip."""
     if resource_type == "MedicationRequest":
         facts = await gather(
@@ -80,9 +85,9 @@ async def _judged(
             pending=ctx.pending,
             references=sought,
         )
-        return prescription.check(document, facts, now=ctx.now()), facts.existing
+        return prescription.check(document, facts, now=ctx.now()), facts.existing, patient_of(document, facts)
     findings = check_practitioner(document, ctx.principal) if resource_type in _PRACTITIONERS else []
-    return findings, await references.existing(ctx, sought)
+    return findings, await references.existing(ctx, sought), None
 
 
 def _replaced(ctx: Context, previous: Version | None) -> list[dict[str, Any]]:

@@ -172,9 +172,12 @@ async def _prepared(
     findings = validate.check(document, resource_type)
     if findings:
         raise Malformed(issues=findings)
-    await rules.require(ctx, resource_type, resource_id, document, previous)
+    patient = await rules.require(ctx, resource_type, resource_id, document, previous)
     named = {**document, "id": resource_id}
     extracted = extract(resource_type, named, base_url=ctx.settings.base_url)
+    if patient and extracted.columns["patient"] is None:
+        extracted.columns["patient"] = patient
+        extracted.columns["terms"] += [f"subject=Patient/{patient}", f"patient=Patient/{patient}"]
     version = previous.version + 1 if previous else 1
     return Change(resource_type, resource_id, version, method, named, extracted)
 

@@ -21,11 +21,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.definitions import RESOURCE_TYPES
+from models.errors import BadRequest
 from models.oauth import OAuthClient, OAuthUser
-from models.principal import ClientKind, Role
+from models.principal import ClientKind, Role, Scope
 from service.access import scopes
 from service.context import random_id
 from service.oauth import client_keys, credentials
+from service.search import query
 
 GRANTS = ("client_credentials", "authorization_code")
 SERVER_KINDS = frozenset({ClientKind.PRESCRIBER, ClientKind.EHR, ClientKind.ADMIN})
@@ -248,9 +250,21 @@ def _grant_types(kind: str, metadata: ClientMetadata) -> list[str]:
 
 def _scope(text: str) -> str:
     try:
-        return scopes.check(text, RESOURCE_TYPES)
+        text = scopes.check(text, RESOURCE_TYPES)
     except scopes.InvalidScope as error:
         raise InvalidRegistration(str(error)) from error
+    for scope in scopes.parse(text):
+        _check_query(scope)
+    return text
+
+
+def _check_query(scope: Scope) -> None:
+    if scope.query and scope.resource_type == "*":
+        raise InvalidRegistration("A scope with a query names one resource type.")
+    try:
+        query.clauses(scope.resource_type, scope.query, base_url="") if scope.query else ()
+    except BadRequest as error:
+        raise InvalidRegistration(f"The query of a scope cannot be searched with: {error}") from error
 
 
 def _check_together(client: OAuthClient) -> None:

@@ -44,7 +44,8 @@ def date(build: Arguments, asked: Moment, start: str, end: str) -> str:
         return f"({start} < {b} AND {end} > {a})"
     a = build.argument(asked.start, "timestamptz") if asked.prefix not in {"gt", "sa"} else ""
     b = build.argument(asked.end, "timestamptz") if asked.prefix not in {"lt", "eb"} else ""
-    contained = f"{start} >= {a} AND {end} <= {b}"
+    # An interval that ends by b starts before it: said only to let the planner see a range of starts.
+    contained = f"{start} >= {a} AND {start} < {b} AND {end} <= {b}"
     return {
         "eq": f"({contained})",
         "ne": f"NOT ({contained})",

@@ -20,8 +20,8 @@ from typing import Any
 
 from models.errors import BadRequest
 from models.resource import table_name
-from service.search import includes, ordering
-from service.search.criteria import Clause, Criterion, Id, InPatient, Moment, Narrow, everything
+from service.search import includes, ordering, selectivity
+from service.search.criteria import Clause, Criterion, Moment, Narrow, everything
 from service.search.ordering import Key
 from service.search.predicates import Builder
 from service.search.query import Query
@@ -46,7 +46,7 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
 
     ``now`` is what an approximate date (``ap``) is near to; the database's clock when absent.
     """
-    build = Builder(query.resource_type, narrow, now, selective=is_selective(query.criteria))
+    build = Builder(query.resource_type, narrow, now, selective=selectivity.named(query.criteria))
     where = conditions(build, query)
     if where is None:
         return None
@@ -63,7 +63,7 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     selected = "".join(f", {key.expression} AS key{number}" for number, key in enumerate(keys))
     columns = "r.id, r.version, r.last_updated, r.body"
     limit = build.argument(query.count + 1)
-    source = f"FROM {table_name(query.resource_type)} r WHERE {' AND '.join(where)} ORDER BY {order}"
+    source = f"{rows(query, where)} ORDER BY {order}"
     if not query.includes:
         head = f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {columns}{selected}"
         return Statement(f"{head} {source} LIMIT {limit}", tuple(build.arguments), keys)
@@ -72,9 +72,18 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     return Statement(sql, tuple(build.arguments), keys)
 
 
+def rows(query: Query, where: list[str]) -> str:
+    """The matches; found before they are put in order where they can only be few."""
+    table, condition = table_name(query.resource_type), " AND ".join(where)
+    if selectivity.few(query.criteria):
+        # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
+        return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
+    return f"FROM {table} r WHERE {condition}"
+
+
 def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:
     """The number of matches; None when nothing is visible."""
-    build = Builder(query.resource_type, narrow, now, selective=is_selective(query.criteria))
+    build = Builder(query.resource_type, narrow, now, selective=selectivity.named(query.criteria))
     where = conditions(build, query)
     if where is None:
         return None
@@ -108,20 +117,9 @@ def predicate(
         first_argument: the number of the first ``$n`` that is free.
         now: what an approximate date is near to.
     """
-    build = Builder(resource_type, everything, now, selective=True, first_argument=first_argument)
+    build = Builder(resource_type, everything, now, selective=True, root=alias, first_argument=first_argument)
     parts = [build.holds(criterion, resource_type, alias) for criterion in criteria]
     return " AND ".join(parts) or "TRUE", build.arguments
-
-
-def is_selective(criteria: Iterable[Criterion]) -> bool:
-    """Whether few rows can match, because they belong to named patients or are named themselves."""
-    return any(
-        isinstance(criterion, Clause)
-        and criterion.operands
-        and not criterion.modifier
-        and all(isinstance(operand, InPatient | Id) for operand in criterion.operands)
-        for criterion in criteria
-    )
 
 
 def resumable(criteria: Iterable[Criterion]) -> bool:

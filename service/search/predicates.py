@@ -1,6 +1,8 @@
 """From criteria to SQL conditions, each about one row of one type.
 
     terms        r.terms @> ARRAY[$1]             many values: probes of the index, one a value
+                 $1 = ANY(r.terms)                where few rows can match: no index, so that a plan made
+                                                  once never joins in a broad term
     patient      r.patient = $1
     date         r.date_start >= $1 AND r.date_end <= $2
     shared rows  r.id IN (SELECT i.id FROM index_string i WHERE …)
@@ -63,7 +65,9 @@ class Builder:
     now: datetime | None = None
     """What an approximate date is near to; the database's clock when absent."""
     selective: bool = False
-    """Few rows can match, so a chain is followed from each of them."""
+    """Another index finds the few rows of the root: terms need none, and chains start at those rows."""
+    root: str = "r"
+    """The alias of the statement's own rows."""
     first_argument: int = 1
     arguments: list[Any] = field(default_factory=list)
     aliases: int = 0
@@ -143,6 +147,10 @@ class Builder:
 
     def any_term(self, terms: list[str], resource_type: str, alias: str) -> str:
         """The row has one of the terms."""
+        if self.selective and alias == self.root:
+            if len(terms) == 1:
+                return f"{self.argument(terms[0])} = ANY({alias}.terms)"
+            return f"EXISTS (SELECT FROM unnest({alias}.terms) t WHERE t = ANY({self.argument(terms, 'text[]')}))"
         if len(terms) <= MAX_ALTERNATIVES:
             probes = [f"{alias}.terms @> ARRAY[{self.argument(text)}]" for text in terms]
             return probes[0] if len(probes) == 1 else f"({' OR '.join(probes)})"

@@ -45,3 +45,8 @@ async def http(
 @pytest.fixture
 def registry(database: Database) -> oauth_kit.Registry:
     return oauth_kit.Registry(database)
+
+
+@pytest.fixture
+def browser(http: httpx.AsyncClient) -> oauth_kit.Browser:
+    return oauth_kit.Browser(http)

@@ -37,6 +37,11 @@ REFUSED = {
     ),
     "an unknown type in a scope": (SYSTEM | {"scope": "system/Unicorn.r"}, "not served here"),
     "a scope with letters out of order": (SYSTEM | {"scope": "system/Patient.sr"}, "not understood"),
+    "a query that is no search": (
+        SYSTEM | {"scope": "system/Patient.r?unicorn=1"},
+        "cannot be searched with",
+    ),
+    "a query on every type": (SYSTEM | {"scope": "system/*.r?category=a"}, "names one resource type"),
     "no scope": (SYSTEM | {"scope": " "}, "at least one scope"),
     "system scopes for an app": (APP | {"scope": "system/*.rs"}, "need the client_credentials grant"),
     "user scopes for a service": (
