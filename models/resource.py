@@ -283,6 +283,14 @@ WITHOUT_PATIENT = frozenset(
 )
 """Types outside the patient compartment: their ``patient`` is always null and has no index."""
 
+BY_DATE = {
+    "DocumentReference": "date",
+    "Encounter": "date",
+    "MedicationRequest": "authoredon",
+    "Observation": "date",
+}
+"""The date by which all patients' resources of a type are listed, newest first."""
+
 INDEX_STRING = Table(
     "index_string",
     SQLModel.metadata,
@@ -337,10 +345,13 @@ def columns(resource_type: str) -> tuple[str, ...]:
 
 
 def add_indexes(resource_type: str) -> None:
-    """Give a type table its indexes: by term, by change and by patient."""
+    """Give a type table its indexes: by term, change, patient and date."""
     table = SQLModel.metadata.tables[table_name(resource_type)]
     Index(f"{table.name}_by_term", table.c.terms, postgresql_using="gin")
     Index(f"{table.name}_by_change", table.c.last_updated, table.c.id)
+    if resource_type in BY_DATE:
+        newest = table.c[f"{BY_DATE[resource_type]}_start"].desc().nulls_last()
+        Index(f"{table.name}_by_date", newest, table.c.id)
     if resource_type not in WITHOUT_PATIENT:
         Index(f"{table.name}_by_patient", table.c.patient)
 

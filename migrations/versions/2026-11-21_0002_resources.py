@@ -42,6 +42,14 @@ DATES = {
 }
 """The date parameters that have one value, by table."""
 
+BY_DATE = {
+    "fhir_document_reference": "date_start",
+    "fhir_encounter": "date_start",
+    "fhir_medication_request": "authoredon_start",
+    "fhir_observation": "date_start",
+}
+"""The date by which all patients' resources are listed, newest first."""
+
 WITHOUT_PATIENT = {
     "fhir_medication",
     "fhir_organization",
@@ -81,6 +89,9 @@ def create_type_table(table: str, dates: tuple[str, ...]) -> None:
     )
     op.create_index(f"{table}_by_term", table, ["terms"], postgresql_using="gin")
     op.create_index(f"{table}_by_change", table, ["last_updated", "id"])
+    if table in BY_DATE:
+        newest = sa.column(BY_DATE[table]).desc().nulls_last()
+        op.create_index(f"{table}_by_date", table, [newest, "id"])
     if table not in WITHOUT_PATIENT:
         op.create_index(f"{table}_by_patient", table, ["patient"])
     op.execute(f"ALTER TABLE {table} SET (toast_tuple_target = 8160)")

@@ -13,24 +13,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.resource import table_name
+from service.search.selectivity import leaves_few
 
 if TYPE_CHECKING:
     from service.search.criteria import Chain, Criterion, Has
     from service.search.predicates import Builder
-    from service.search.registry import Parameter
 
 
 def chain(build: Builder, criterion: Chain, resource_type: str, alias: str) -> str:
     """A row's reference leads to a visible row, of one of the types, that satisfies a criterion."""
-    parts = []
+    one, table = criterion.parameter, table_name(resource_type)
+    parts: list[str] = []
+    selections: list[str] = []
     for target_type, wanted in criterion.hops:
-        target = build.alias()
-        condition = satisfied(build, wanted, target_type, target)
-        if condition is not None:
-            parts.append(
-                hop(build, criterion.parameter, (resource_type, alias), (target_type, target), condition)
-            )
+        far, near = build.alias(), build.alias()
+        condition = satisfied(build, wanted, target_type, far)
+        if condition is None:
+            continue
+        source, stem = f"FROM {table_name(target_type)} {far}", f"{one.code}={target_type}/"
+        if one.in_patient_column and target_type == "Patient":
+            selection = f"SELECT {far}.id {source} WHERE {condition}"
+            parts.append(among(f"{alias}.patient", selection, few=leaves_few(wanted)))
+        elif build.selective:
+            own = f"JOIN unnest({alias}.terms) t ON {far}.id = substr(t, {len(stem) + 1})"
+            parts.append(f"EXISTS (SELECT {source} {own} WHERE starts_with(t, '{stem}') AND {condition})")
+        else:
+            referring = f"JOIN {table} {near} ON {near}.terms @> ARRAY['{stem}' || {far}.id]"
+            selections.append(f"SELECT {near}.id {source} {referring} WHERE {condition}")
+    if selections:
+        parts.append(among(f"{alias}.id", " UNION ALL ".join(selections), few=False))
     return f"({' OR '.join(parts)})" if parts else "FALSE"
+
+
+def among(column: str, selection: str, *, few: bool) -> str:
+    """A column holds one of the selected ids; if they are few, each is looked up by its key."""
+    if few:
+        return f"{column} = ANY(ARRAY({selection}))"
+    return f"{column} IN ({selection})"
 
 
 def satisfied(build: Builder, wanted: Criterion, resource_type: str, alias: str) -> str | None:
@@ -39,27 +58,6 @@ def satisfied(build: Builder, wanted: Criterion, resource_type: str, alias: str)
     if visible is None:
         return None
     return f"{visible} AND {build.holds(wanted, resource_type, alias)}"
-
-
-def hop(
-    build: Builder, one: Parameter, source: tuple[str, str], target: tuple[str, str], condition: str
-) -> str:
-    """One reference from the source row to target rows under a condition."""
-    (source_type, alias), (target_type, far) = source, target
-    table = table_name(target_type)
-    if one.in_patient_column and target_type == "Patient":
-        return f"{alias}.patient IN (SELECT {far}.id FROM {table} {far} WHERE {condition})"
-    stem = f"{one.code}={target_type}/"
-    if build.selective:
-        return (
-            f"EXISTS (SELECT FROM unnest({alias}.terms) t JOIN {table} {far} "
-            f"ON {far}.id = substr(t, {len(stem) + 1}) WHERE starts_with(t, '{stem}') AND {condition})"
-        )
-    near = build.alias()
-    return (
-        f"{alias}.id IN (SELECT {near}.id FROM {table} {far} JOIN {table_name(source_type)} {near} "
-        f"ON {near}.terms @> ARRAY['{stem}' || {far}.id] WHERE {condition})"
-    )
 
 
 def has(build: Builder, criterion: Has, resource_type: str, alias: str) -> str:
@@ -71,14 +69,16 @@ def has(build: Builder, criterion: Has, resource_type: str, alias: str) -> str:
         return "FALSE"
     table = table_name(source_type)
     if one.in_patient_column and resource_type == "Patient":
-        return f"{alias}.id IN (SELECT {source}.patient FROM {table} {source} WHERE {condition})"
+        selection = f"SELECT {source}.patient FROM {table} {source} WHERE {condition}"
+        return among(f"{alias}.id", selection, few=leaves_few(criterion.criterion))
     stem = f"{one.code}={resource_type}/"
     if build.selective:
         return (
             f"EXISTS (SELECT FROM {table} {source} "
             f"WHERE {source}.terms @> ARRAY['{stem}' || {alias}.id] AND {condition})"
         )
-    return (
-        f"{alias}.id IN (SELECT substr(t, {len(stem) + 1}) FROM {table} {source} "
-        f"CROSS JOIN LATERAL unnest({source}.terms) t WHERE starts_with(t, '{stem}') AND {condition})"
+    selection = (
+        f"SELECT substr(t, {len(stem) + 1}) FROM {table} {source} "
+        f"CROSS JOIN LATERAL unnest({source}.terms) t WHERE starts_with(t, '{stem}') AND {condition}"
     )
+    return among(f"{alias}.id", selection, few=leaves_few(criterion.criterion))

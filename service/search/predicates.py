@@ -150,7 +150,8 @@ class Builder:
         if self.selective and alias == self.root:
             if len(terms) == 1:
                 return f"{self.argument(terms[0])} = ANY({alias}.terms)"
-            return f"EXISTS (SELECT FROM unnest({alias}.terms) t WHERE t = ANY({self.argument(terms, 'text[]')}))"
+            listed = self.argument(terms, "text[]")
+            return f"EXISTS (SELECT FROM unnest({alias}.terms) t WHERE t = ANY({listed}))"
         if len(terms) <= MAX_ALTERNATIVES:
             probes = [f"{alias}.terms @> ARRAY[{self.argument(text)}]" for text in terms]
             return probes[0] if len(probes) == 1 else f"({' OR '.join(probes)})"

@@ -1,0 +1,84 @@
+"""The SQL of each family of searches, for reviewers: ``statements.sql`` is compared with what is compiled.
+
+After an intended change, replace the file by the text that the failing test shows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+
+from service.search import compile as compiling
+from service.search import query
+from service.search.criteria import everything
+from service.search.selectivity import steady
+
+GOLDEN = Path(__file__).with_name("statements.sql")
+
+FAMILIES = (
+    "MedicationRequest?patient=Patient/1&status=active",
+    "DocumentReference?patient=Patient/1&category=urn:s|note&_sort=-date&_count=20",
+    "EpisodeOfCare?status=active&_lastUpdated=gt2026-01-01&_count=50",
+    "EpisodeOfCare?_id=1&_include=EpisodeOfCare:patient",
+    "MedicationRequest?identifier=urn:s|1",
+    "MedicationRequest?requester=Practitioner/1&status=active,on-hold&_sort=-authoredon",
+    "MedicationRequest?patient.identifier=urn:s|1",
+    "MedicationRequest?requester.name=kim",
+    "Patient?name=kim&birthdate=1980",
+    "Patient?_has:Observation:patient:code=urn:s|1",
+    "Observation?code:not=1&_tag:missing=true",
+    "Observation?combo-code-value-quantity=8480-6$gt140",
+    "Encounter?_revinclude=Provenance:target",
+)
+
+
+def statement(family):
+    resource_type, _, text = family.partition("?")
+    asked = query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test", strict=True)
+    return compiling.page(asked, everything)
+
+
+def test_the_statements_are_the_reviewed_ones():
+    written = "".join(f"-- {family}\n{statement(family).sql};\n\n" for family in FAMILIES)
+    assert written == GOLDEN.read_text()
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if ":missing" not in family])
+async def test_every_family_can_be_answered_from_indexes(connection, family):
+    await connection.execute("SET LOCAL enable_seqscan = off")
+    compiled = statement(family)
+    plan = await connection.fetch(f"EXPLAIN {compiled.sql}", *compiled.arguments)
+    scans = [line[0].strip() for line in plan if "Seq Scan" in line[0]]
+    assert scans == []
+
+
+def test_values_are_never_part_of_a_statement():
+    marked = (
+        "name=canary",
+        "identifier=urn:canary|canary",
+        "birthdate=1912",
+        "general-practitioner=Practitioner/canary",
+    )
+    compiled = statement("Patient?" + "&".join(marked))
+    assert "canary" not in compiled.sql
+    assert "1912" not in compiled.sql
+    assert len(compiled.arguments) >= 6
+
+
+def test_only_searches_by_name_share_one_plan():
+    def is_steady(family):
+        resource_type, _, text = family.partition("?")
+        return steady(query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test").criteria)
+
+    assert [family for family in FAMILIES if is_steady(family)] == [FAMILIES[0], FAMILIES[1], FAMILIES[3]]
+
+
+def test_a_search_explains_how_it_was_read():
+    resource_type, _, text = FAMILIES[1].partition("?")
+    asked = query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test")
+    lines = compiling.explained(asked, compiling.page(asked, everything))
+    assert len(lines) == 4
+    assert "order: r.date_start descending" in lines
+    assert lines[-1].startswith("SELECT")
