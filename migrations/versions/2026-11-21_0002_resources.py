@@ -87,7 +87,13 @@ def create_type_table(table: str, dates: tuple[str, ...]) -> None:
         sa.Column("terms", sa.ARRAY(sa.Text), nullable=False),
         *(sa.Column(f"{date}_{side}", INSTANT) for date in dates for side in ("start", "end")),
     )
-    op.create_index(f"{table}_by_term", table, ["terms"], postgresql_using="gin")
+    op.create_index(
+        f"{table}_by_term",
+        table,
+        ["terms"],
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
     op.create_index(f"{table}_by_change", table, ["last_updated", "id"])
     if table in BY_DATE:
         newest = sa.column(BY_DATE[table]).desc().nulls_last()
