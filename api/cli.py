@@ -30,6 +30,7 @@ from api.cli_database import (
     progress_bar,
     settings_of,
 )
+from service import logs
 from service.database import Database
 from service.postgres_user import EmbeddedError
 from service.settings import Settings, SettingsError
@@ -164,6 +165,8 @@ def _announcement(settings: Settings, access: DemoAccess | None, *, as_json: boo
 def main() -> None:
     """Run the command line; its failures are one line each."""
     signal.signal(signal.SIGTERM, _stop)
+    # From here on not even the traceback of a fault can show a value.
+    logs.configure("warning")
     try:
         app()
     except (CommandError, EmbeddedError) as error:
