@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from models.document import canonical, differences, parse
-from models.errors import Conflict, Gone, Issue, Unprocessable
+from models.errors import Conflict, Gone, Issue
 from models.principal import ClientKind
 from service import store
 from service.interaction import Answer
+from service.kat.elements import Document, child, children, codings, text
 from service.search.values import term
 from service.store import Claim
 
@@ -36,11 +37,11 @@ def claim_of(resource_type: str, document: dict[str, Any]) -> Claim | None:
     """Find the identifier that makes an order recognizable: official, else placer, else the first."""
     if resource_type != "MedicationRequest":
         return None
-    identifiers = [
-        item for item in document.get("identifier", []) if item.get("system") and item.get("value")
-    ]
+    identifiers = [item for _, item in children(document, "identifier") if text(item, "system")]
     for identifier in sorted(identifiers, key=_rank):
-        return _claim(identifier["system"], identifier["value"])
+        system, value = text(identifier, "system"), text(identifier, "value")
+        if system and value:
+            return _claim(system, value)
     return None
 
 
@@ -49,11 +50,10 @@ def _claim(system: str, value: str) -> Claim:
     return Claim(term(system), term(value))
 
 
-def _rank(identifier: dict[str, Any]) -> int:
+def _rank(identifier: Document) -> int:
     if identifier.get("use") == "official":
         return 0
-    codes = [coding.get("code") for coding in identifier.get("type", {}).get("coding", [])]
-    return 1 if _PLACER in codes else 2
+    return 1 if _PLACER in {code for _, code in codings(child(identifier, "type"))} else 2
 
 
 def is_by_claim(if_none_exist: str | None, claim: Claim | None) -> bool:
@@ -67,27 +67,16 @@ def is_by_claim(if_none_exist: str | None, claim: Claim | None) -> bool:
     return _claim(system, value) == claim
 
 
-def require_claim(ctx: Context, resource_type: str, claim: Claim | None) -> None:
-    """Refuse an outside prescriber's order that could not be recognized when it is sent again.
-
-    Raises:
-        Unprocessable: there is no identifier with a system and a value.
-    """
+def unrecognizable(ctx: Context, resource_type: str, document: dict[str, Any]) -> list[Issue]:
+    """Find that an outside prescriber's order could not be recognized when it is sent again."""
     if (
-        resource_type == "MedicationRequest"
-        and claim is None
-        and ctx.principal.client_kind is ClientKind.PRESCRIBER
+        resource_type != "MedicationRequest"
+        or ctx.principal.client_kind is not ClientKind.PRESCRIBER
+        or claim_of(resource_type, document) is not None
     ):
-        raise Unprocessable(
-            issues=[
-                Issue(
-                    "required",
-                    "RX-16: Give the prescription an identifier with system and value: it shows a retry.",
-                    "MedicationRequest.identifier",
-                    rule="RX-16",
-                )
-            ]
-        )
+        return []
+    advice = "RX-16: Give the prescription an identifier with system and value: it shows a retry."
+    return [Issue("required", advice, "MedicationRequest.identifier", rule="RX-16")]
 
 
 async def repeated(
@@ -139,5 +128,5 @@ MAX_PATHS = 50
 
 def _content(document: dict[str, Any]) -> dict[str, Any]:
     content = {name: value for name, value in document.items() if name not in {"id", "meta"}}
-    meta = {k: v for k, v in document.get("meta", {}).items() if k not in {"versionId", "lastUpdated"}}
+    meta = {k: v for k, v in child(document, "meta").items() if k not in {"versionId", "lastUpdated"}}
     return {**content, "meta": meta} if meta else content

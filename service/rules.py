@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from models.document import parse
 from models.errors import Forbidden, Unprocessable
 from models.principal import ClientKind
-from service import references
+from service import intake, references
 from service.access.labels import must_be_kept_apart
 from service.access.organization import require_own
 from service.kat import prescription
@@ -52,6 +52,8 @@ async def require(
     if forbidden:
         raise Forbidden(issues=forbidden)
     issues = [*must_be_kept_apart(document), *(finding.issue for finding in findings)]
+    if previous is None:
+        issues += intake.unrecognizable(ctx, resource_type, document)
     told = {issue.expression for issue in issues}
     issues += [
         issue

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import Forbidden
 from models.principal import ClientKind
+from service.kat.elements import child, text
 from service.references import links, local
 
 if TYPE_CHECKING:
@@ -103,10 +104,8 @@ def _leads_to_pending(ctx: Context, organization: str, authors: set[str]) -> boo
     for key, document in ctx.pending.items():
         if not key.startswith("PractitionerRole/"):
             continue
-        practitioner = document.get("practitioner", {}).get("reference")
-        if document.get("organization", {}).get("reference") == organization and authors & {
-            key,
-            practitioner,
-        }:
+        practitioner = text(child(document, "practitioner"), "reference")
+        employer = text(child(document, "organization"), "reference")
+        if employer == organization and authors & {key, practitioner}:
             return True
     return False
