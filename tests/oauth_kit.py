@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -103,7 +104,9 @@ class Registry:
 
     async def patient(self, family: str = "Example") -> str:
         patient_id = uuid4().hex
-        body = f'{{"resourceType":"Patient","id":"{patient_id}","name":[{{"family":"{family}"}}]}}'
+        document = {"resourceType": "Patient", "id": patient_id, "birthDate": "1980-02-03"}
+        document["name"] = [{"family": family, "given": ["Pat"]}] if family else [{"use": "old"}]
+        body = json.dumps(document)
         async with self.database.acquire() as connection:
             await connection.execute(
                 "INSERT INTO fhir_patient (id, version, tx, last_updated, deleted, body, patient, terms)"

@@ -12,8 +12,8 @@ Source: https://datatracker.ietf.org/doc/html/rfc6749#section-3
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from models.errors import Unauthenticated
 from service.context import utc_now
-from service.database import Database, translated
+from service.database import Database
 from service.oauth import endpoints, grants
 from service.oauth.registration import LOOPBACK_HOSTS
 from service.oauth.remote_keys import KeysNeeded, KeysUnreachable, RemoteKeys
@@ -34,6 +34,7 @@ from service.oauth.requests import Answer, OAuthRequest, parameters
 from service.oauth.server import TOKEN_PATH, Presented, Server, Surroundings, error_answer
 from service.oauth.sweep import sweep
 from service.oauth.tokens import AccessTokens
+from service.oauth.transactions import transaction
 from service.settings import Settings
 
 SWEEP_EVERY_S = 60.0
@@ -98,22 +99,9 @@ class Authorization:
 
         return await session.run_sync(run)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """Lend a session that is committed at the end of the block.
-
-        Raises:
-            Unavailable: the database is away.
-        """
-        try:
-            async with self.database.sessions() as session:
-                yield session
-                await session.commit()
-        except Exception as error:
-            answer = translated(error)
-            if answer is None:
-                raise
-            raise answer from error
+    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Lend a session that is committed at the end of the block."""
+        return transaction(self.database)
 
     async def _with_keys(
         self, work: Callable[[Server], Answer], presented: Presented | None = None

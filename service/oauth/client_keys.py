@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 SIGNING_ALGORITHMS = ("RS384", "ES384")
 MIN_RSA_BITS = 2048
@@ -69,11 +69,6 @@ def check(document: dict[str, Any]) -> str:
     if not usable(document):
         raise InvalidKeys("The key set needs an RSA key of at least 2048 bits or an EC key on P-384.")
     return msgspec.json.encode({"keys": members}).decode()
-
-
-def as_set(keys: dict[str, Key]) -> KeySet:
-    """Return the keys as joserfc wants them."""
-    return KeySet(list(keys.values()))
 
 
 def _import(member: Any) -> Key | None:

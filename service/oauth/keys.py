@@ -26,6 +26,7 @@ from sqlmodel import col
 from models.oauth import OAuthSigningKey
 from service.context import utc_now
 from service.database import Database
+from service.oauth.transactions import transaction
 
 ALGORITHM = "RS256"
 RSA_BITS = 2048
@@ -70,9 +71,8 @@ class SigningKeys:
         async with self._reading:
             if time.monotonic() - self._read_at < older_than_s:
                 return
-            async with self.database.sessions() as session:
+            async with transaction(self.database) as session:
                 self._keys = await _read(session, self.clock())
-                await session.commit()
             self._read_at = time.monotonic()
 
 

@@ -85,12 +85,6 @@ class OAuthRequest(OAuth2Request):  # type: ignore[misc] # Authlib ships no type
         self.payload = _Payload(values)
 
     @property
-    def args(self) -> dict[str, str]:
-        """The parameters of the authorization endpoint."""
-        values: dict[str, str] = self.payload.data
-        return values
-
-    @property
     def form(self) -> dict[str, str]:
         """The parameters of the token endpoint."""
         values: dict[str, str] = self.payload.data

@@ -23,6 +23,7 @@ from sqlmodel import col
 from models.oauth import OAuthClient, OAuthRevocation, OAuthUser
 from service.context import utc_now
 from service.database import Database
+from service.oauth.transactions import transaction
 
 MAX_AGE_S = 1.0
 KEPT = timedelta(hours=2)
@@ -73,5 +74,5 @@ class Revocations:
         revoked = select(col(OAuthRevocation.subject)).where(col(OAuthRevocation.expires_at) > self.clock())
         clients = select(literal("client:") + col(OAuthClient.client_id)).where(~col(OAuthClient.active))
         users = select(literal("user:") + col(OAuthUser.id)).where(~col(OAuthUser.active))
-        async with self.database.sessions() as session:
+        async with transaction(self.database) as session:
             return frozenset((await session.execute(union_all(revoked, clients, users))).scalars())

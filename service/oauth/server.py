@@ -56,10 +56,6 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc] # Authlib ships no ty
         """The client's identifier."""
         return self.row.client_id
 
-    def get_client_id(self) -> str:
-        """Return the client's identifier."""
-        return self.row.client_id
-
     def get_default_redirect_uri(self) -> None:
         """Name none: SMART requires every request to name its redirect URI."""
 

@@ -32,6 +32,7 @@ from service.context import random_id
 from service.database import Database
 from service.oauth.keys import ALGORITHM, SigningKeys
 from service.oauth.revocations import Revocations, of_client, of_user
+from service.oauth.transactions import transaction
 from service.settings import Settings
 
 BACKEND_LIFETIME_S = 300
@@ -187,7 +188,7 @@ class AccessTokens:
     async def _parties(self, claims: dict[str, Any]) -> tuple[OAuthClient, OAuthUser | None]:
         statement = select(OAuthClient, OAuthUser).where(col(OAuthClient.client_id) == claims["client_id"])
         statement = statement.outerjoin(OAuthUser, col(OAuthUser.id) == claims["sub"])
-        async with self.database.sessions() as session:
+        async with transaction(self.database) as session:
             row = (await session.execute(statement)).one_or_none()
         is_users = claims["sub"] != claims["client_id"]
         if row is None or not row[0].active or (is_users and (row[1] is None or not row[1].active)):

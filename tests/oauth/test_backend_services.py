@@ -41,6 +41,7 @@ WRONG_CLAIMS = {
     "the expiry is a text": {"exp": "soon"},
     "the expiry is beyond any date": {"exp": 10**30},
     "the expiry is true": {"exp": True},
+    "the expiry is beyond the calendar": {"exp": 2**39},
     "it lives longer than five minutes": {"exp": now() + 3600},
     "it is not valid yet": {"nbf": now() + 600},
     "the jti is missing": {"jti": None},
@@ -237,7 +238,8 @@ class KeyServer:
                     self.send_header("Cache-Control", outer.cache_control)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
-                self.wfile.write(json.dumps(outer.document).encode())
+                document = outer.document
+                self.wfile.write(document if isinstance(document, bytes) else json.dumps(document).encode())
 
             def log_message(self, *_arguments):
                 pass
@@ -288,6 +290,41 @@ async def test_a_key_url_that_does_not_serve_keys_is_refused(http, registry, key
     text = await refused(http, backend_form(assertion(client["client_id"])))
     assert text == "The key set of this client was not served."
     assert key_server.asked == 1
+
+
+NO_KEYS = {
+    "no JSON": b"<html>",
+    "no key set": b'{"kty": "EC"}',
+    "too much": b'{"keys": []}' + b" " * 70_000,
+    "deep nesting": b"[" * 50_000,
+    "no key at all": {"keys": []},
+    "odd members": {"keys": [1, {}, {"kty": "EC", "crv": "P-384", "kid": "ec-1", "x": "!", "y": 7}]},
+    "an RSA key without modulus": {"keys": [{"kty": "RSA", "kid": "ec-1"}]},
+    "a key for encryption": {"keys": [EC_KEY.as_dict(private=False) | {"use": "enc"}]},
+    "a key without a name": {
+        "keys": [{n: v for n, v in EC_KEY.as_dict(private=False).items() if n != "kid"}]
+    },
+}
+
+
+@pytest.mark.parametrize("document", NO_KEYS.values(), ids=NO_KEYS)
+async def test_a_key_url_is_refused_that_serves(http, registry, key_server, document):
+    key_server.document = document
+    client = await registry.client(jwks_uri=key_server.url)
+    await refused(http, backend_form(assertion(client["client_id"])))
+
+
+async def test_a_new_key_is_found_before_the_old_set_is_too_old(http, registry, key_server):
+    key_server.cache_control = "max-age=3600"
+    client = await registry.client(jwks_uri=key_server.url)
+    assert (
+        await http.post("/oauth/token", data=backend_form(assertion(client["client_id"])))
+    ).status_code == 200
+    key_server.document = public_set(EC_KEY, RSA_KEY)
+    await asyncio.sleep(1.1)
+    signed = backend_form(assertion(client["client_id"], RSA_KEY))
+    assert (await http.post("/oauth/token", data=signed)).status_code == 200
+    assert key_server.asked == 2
 
 
 async def test_a_key_url_that_does_not_answer_is_refused(http, registry, key_server):

@@ -42,6 +42,7 @@ REFUSED = {
         "cannot be searched with",
     ),
     "a query on every type": (SYSTEM | {"scope": "system/*.r?category=a"}, "names one resource type"),
+    "a launch URL without TLS": (APP | {"launch_uri": "http://app.example/launch"}, "The launch URL must be"),
     "no scope": (SYSTEM | {"scope": " "}, "at least one scope"),
     "system scopes for an app": (APP | {"scope": "system/*.rs"}, "need the client_credentials grant"),
     "user scopes for a service": (

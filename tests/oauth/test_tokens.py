@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from oauth_kit import EC_KEY, Browser, assertion, backend_form, code_form
 
-from models.errors import Unauthenticated
+from models.errors import Unauthenticated, Unavailable
+from models.oauth import OAuthAssertion
+from service.database import Database
+from service.oauth.authorization import Authorization
 from service.oauth.keys import rotate
-from service.oauth.tokens import AccessTokens, Allowance, issue_access_token
+from service.oauth.sweep import sweep
+from service.oauth.tokens import AccessTokens, Allowance, issue_access_token, issue_id_token
 
 SCOPE = "openid fhirUser offline_access user/Observation.rs user/Patient.rs"
 
@@ -237,7 +241,9 @@ async def test_a_forged_token_is_refused(tokens, registry):
     real = await tokens.keys.current()
     allowance = Allowance(client["client_id"], "system/*.cruds")
     forger = RSAKey.generate_key(2048, {"kid": real.kid})
-    forged = [issue_access_token(forger, allowance, tokens.settings.base_url, datetime.now(UTC))]
+    unknown = RSAKey.generate_key(2048, {"kid": "unknown"})
+    now = datetime.now(UTC)
+    forged = [issue_access_token(key, allowance, tokens.settings.base_url, now) for key in (forger, unknown)]
     claims = {"iss": tokens.settings.base_url, "client_id": client["client_id"], "exp": 2**40}
     secret = OctKey.generate_key(256)
     header = {"alg": "HS256", "kid": real.kid, "typ": "at+jwt"}
@@ -260,14 +266,41 @@ async def test_tokens_survive_a_rotation_and_new_ones_are_signed_with_the_new_ke
 
 
 async def test_workers_that_start_together_share_one_first_key(empty_database_url, local_settings):
-    from service.database import Database  # noqa: PLC0415 - a database of this test alone
-
     workers = [await Database.open(empty_database_url, max_size=2) for _ in range(3)]
     verifiers = [AccessTokens(worker, local_settings) for worker in workers]
     keys = await asyncio.gather(*(verifier.keys.current() for verifier in verifiers))
     assert len({key.kid for key in keys}) == 1
     for worker in workers:
         await worker.close()
+
+
+async def test_an_id_token_cannot_be_made_for_a_service(tokens):
+    allowance = Allowance("client", "openid")
+    with pytest.raises(ValueError, match="needs a user"):
+        issue_id_token(await tokens.keys.current(), allowance, "http://127.0.0.1", datetime.now(UTC))
+
+
+async def test_while_the_database_is_away_the_answer_is_to_try_again(database, local_settings):
+    away = Database("postgresql://127.0.0.1:1/none", database.pool)
+    tokens = AccessTokens(away, local_settings)
+    authorization = Authorization(away, local_settings, tokens)
+    form = b"grant_type=client_credentials&client_id=a&client_secret=b"
+    with pytest.raises(Unavailable) as caught:
+        await authorization.token(form, {})
+    assert caught.value.headers["Retry-After"]
+
+
+async def test_what_has_expired_is_swept_away_and_nothing_else(database):
+    now = datetime.now(UTC)
+    names = {"old": now - timedelta(seconds=1), "new": now + timedelta(minutes=1)}
+    async with database.sessions.begin() as session:
+        session.add_all(OAuthAssertion(issuer="sweep", jti=jti, expires_at=at) for jti, at in names.items())
+    async with database.sessions.begin() as one, database.sessions.begin() as other:
+        await sweep(one, now)
+        await sweep(other, now)
+    async with database.acquire() as connection:
+        rows = await connection.fetch("SELECT jti FROM oauth_assertion WHERE issuer = 'sweep'")
+    assert [row["jti"] for row in rows] == ["new"]
 
 
 async def test_a_known_token_is_verified_without_asking_the_database(tokens, backend_token):
