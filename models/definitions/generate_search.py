@@ -188,7 +188,9 @@ def fact(definitions: Definitions, resource_type: str, row: dict[str, Any]) -> d
     expression = OVERRIDES.get((resource_type, code)) or row.get("expression", "")
     result: dict[str, Any] = {"code": code, "kind": kind, "url": row["url"]}
     if kind == "composite":
-        urls = COMPONENTS.get((resource_type, code)) or [part["definition"] for part in row["component"]]
+        urls = list(COMPONENTS.get((resource_type, code), ())) or [
+            part["definition"] for part in row["component"]
+        ]
         return composite(resource_type, result, expression, urls)
     if (resource_type, code) in UNIONS:
         return result | {"union": list(UNIONS[resource_type, code])}
