@@ -1,9 +1,9 @@
 """The practice as outside systems meet it: sound documents to send, and what a server holds behind its back.
 
-    order()        a prescription of the demonstration's prescriber, under a number nobody else uses
-    note()         a progress note of the demonstration's therapist
-    Vault          what is stored, read from the database itself
-    Practice       a running server on a database that holds the demonstration
+order()        a prescription of the demonstration's prescriber, under a number nobody else uses
+note()         a progress note of the demonstration's therapist
+Vault          what is stored, read from the database itself
+Practice       a running server on a database that holds the demonstration
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import asyncpg
 import harness
 import httpx
 
-from models.kat.documents import CLINICAL_NOTE, PROGRESS_NOTE
 from models.kat.code import concept
+from models.kat.documents import CLINICAL_NOTE, PROGRESS_NOTE
 from models.resource import table_name
 from service.database import SERVER_SETTINGS, Database
 from service.demo import orders, practice
@@ -90,7 +90,11 @@ def transaction(*entries: tuple[str, str, Document]) -> Document:
         "resourceType": "Bundle",
         "type": "transaction",
         "entry": [
-            {"fullUrl": f"urn:uuid:{uuid4()}", "resource": resource, "request": {"method": method, "url": url}}
+            {
+                "fullUrl": f"urn:uuid:{uuid4()}",
+                "resource": resource,
+                "request": {"method": method, "url": url},
+            }
             for method, url, resource in entries
         ],
     }
@@ -151,7 +155,8 @@ class Vault:
     def orders(self, value: str) -> int:
         """Count the stored prescriptions with a number, versions and all."""
         return self.count(
-            "SELECT count(*) FROM resource_history WHERE resource_type = 'MedicationRequest' AND position($1 in body) > 0",
+            "SELECT count(*) FROM resource_history"
+            " WHERE resource_type = 'MedicationRequest' AND position($1 in body) > 0",
             value,
         )
 
@@ -161,8 +166,8 @@ class Vault:
             f"""SELECT count(*) FROM {table_name(resource_type)} AS r FULL JOIN (
                 SELECT DISTINCT ON (id) id, version, tx, last_updated, body FROM resource_history
                 WHERE resource_type = $1 ORDER BY id, version DESC) AS h USING (id)
-            WHERE (r.version, r.tx, r.last_updated, r.body) IS DISTINCT FROM (h.version, h.tx, h.last_updated, h.body)
-            """,  # noqa: S608 - a table of ours
+            WHERE (r.version, r.tx, r.last_updated, r.body)
+                IS DISTINCT FROM (h.version, h.tx, h.last_updated, h.body)""",  # noqa: S608 - a table of ours
             resource_type,
         )
 

@@ -16,8 +16,9 @@ import httpx
 import practice_kit
 import pytest
 from fhirpy.base.exceptions import OperationOutcome
-from models.kat.systems import DEA, NPI
 from practice_kit import Practice, findings, number, order, rules
+
+from models.kat.systems import DEA, NPI
 
 REPEATS = "MedicationRequest.dispenseRequest.numberOfRepeatsAllowed"
 VALIDITY_END = "MedicationRequest.dispenseRequest.validityPeriod.end"
@@ -54,8 +55,16 @@ REFUSED: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
     "a unit in capitals": ({"dosageInstruction": dosed(200, "MG")}, 422, ("RX-10", f"{DOSE}.code")),
     "six refills": ({"dispenseRequest": dispensed(numberOfRepeatsAllowed=6)}, 422, ("RX-1", REPEATS)),
     "negative refills": ({"dispenseRequest": dispensed(numberOfRepeatsAllowed=-1)}, 400, ("value", REPEATS)),
-    "half a refill": ({"dispenseRequest": dispensed(numberOfRepeatsAllowed=5.5)}, 400, ("structure", REPEATS)),
-    "refills as text": ({"dispenseRequest": dispensed(numberOfRepeatsAllowed="5")}, 400, ("structure", REPEATS)),
+    "half a refill": (
+        {"dispenseRequest": dispensed(numberOfRepeatsAllowed=5.5)},
+        400,
+        ("structure", REPEATS),
+    ),
+    "refills as text": (
+        {"dispenseRequest": dispensed(numberOfRepeatsAllowed="5")},
+        400,
+        ("structure", REPEATS),
+    ),
     "a validity of years": (
         {"dispenseRequest": dispensed(validityPeriod={"start": "2026-11-21", "end": "2029-01-01"})},
         422,
@@ -67,7 +76,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
         422,
         ("RX-7", "MedicationRequest.subject.reference"),
     ),
-    "a status that does not exist": ({"status": "expired"}, 400, ("code-invalid", "MedicationRequest.status")),
+    "a status that does not exist": (
+        {"status": "expired"},
+        400,
+        ("code-invalid", "MedicationRequest.status"),
+    ),
     "an element that does not exist": ({"dose": 1}, 400, ("structure", "MedicationRequest.dose")),
     "an empty list": ({"identifier": []}, 400, ("structure", "MedicationRequest.identifier")),
     "no number of its own": (
@@ -103,9 +116,7 @@ def test_a_prescription_is_refused_and_not_stored_for(
 @pytest.mark.parametrize(
     ("numbers", "kind"), [({"npi": "1999999985"}, "NPI"), ({"npi": "1999999984", "dea": "FM0000013"}, "DEA")]
 )
-def test_a_wrong_check_digit_is_refused(
-    numbers: dict[str, str], kind: str, practice: Practice
-) -> None:
+def test_a_wrong_check_digit_is_refused(numbers: dict[str, str], kind: str, practice: Practice) -> None:
     with practice.operator("system/MedicationRequest.c") as anybody:
         answer = post(anybody, {**order(), **prescribed_by(**numbers)})
     assert answer.status_code == 422, answer.text
@@ -168,7 +179,10 @@ def test_the_same_number_with_other_content_is_a_conflict_that_names_the_paths(
     document = order()
     stored = post(prescriber, document).json()
     changed = {**document, "dosageInstruction": dosed(400), "status": "on-hold"}
-    for headers in ({}, {"If_None_Exist": f"identifier={practice_kit.RX_SYSTEM}|{document['identifier'][0]['value']}"}):
+    for headers in (
+        {},
+        {"If_None_Exist": f"identifier={practice_kit.RX_SYSTEM}|{document['identifier'][0]['value']}"},
+    ):
         answer = post(prescriber, changed, **headers)
         assert answer.status_code == 409
         paths = {path for _, path in findings(answer)}
@@ -231,7 +245,9 @@ def test_a_transaction_is_stored_as_a_whole_or_not_at_all(
 
 
 def test_what_the_sender_says_of_id_and_version_is_not_used(prescriber: httpx.Client) -> None:
-    answer = post(prescriber, order(id="mine", meta={"versionId": "7", "lastUpdated": "2001-01-01T00:00:00Z"}))
+    answer = post(
+        prescriber, order(id="mine", meta={"versionId": "7", "lastUpdated": "2001-01-01T00:00:00Z"})
+    )
     assert answer.status_code == 201
     assert answer.json()["id"] != "mine"
     assert answer.json()["meta"]["versionId"] == "1"
@@ -260,8 +276,10 @@ def test_an_independent_client_posts_finds_and_is_told_why_not(practice: Practic
     criteria = {"identifier": f"{practice_kit.RX_SYSTEM}|{value}"}
     sent = platform.resource(**{"resource_type": "MedicationRequest", **without_type(order(value))})
     stored, created = platform.resources("MedicationRequest").search(**criteria).get_or_create(sent)
-    again, created_again = platform.resources("MedicationRequest").search(**criteria).get_or_create(
-        platform.resource("MedicationRequest", **without_type(order(value)))
+    again, created_again = (
+        platform.resources("MedicationRequest")
+        .search(**criteria)
+        .get_or_create(platform.resource("MedicationRequest", **without_type(order(value))))
     )
     assert (created, created_again, again["id"]) == (True, False, stored["id"])
     assert platform.resources("MedicationRequest").search(**criteria).fetch_all() == [stored]
