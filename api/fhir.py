@@ -77,11 +77,12 @@ async def _performed(known: deps.Services, caller: Principal, request_id: str, a
 
     The connection goes back first, so that waiting for a commit to reach the disk holds up nobody else.
     """
-    database = known.searches if ask.name is Name.SEARCH else known.database
     unaudited: list[AuditEntry] = []
     try:
-        async with database.acquire() as connection:
-            ctx = Context(caller, connection, known.settings, request_id, unaudited=unaudited)
+        async with known.database.acquire() as connection:
+            ctx = Context(
+                caller, connection, known.settings, request_id, searches=known.searches, unaudited=unaudited
+            )
             return await (noted(ctx, ask, bundle.execute) if ask.name is Name.BUNDLE else perform(ctx, ask))
     finally:
         await known.audit.record(unaudited)

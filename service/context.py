@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.principal import Principal
     from service.audit import AuditEntry
-    from service.database import Connection
+    from service.database import Connection, Database
     from service.settings import Settings
 
 
@@ -43,6 +43,7 @@ class Context:
     ``stamp`` is set while several writes are one transaction: all share it. ``in_bundle`` tells that
     the transaction is a client's bundle, whose entries are retried together.
     ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored.
+    ``searches`` lends connections that plan each statement for its values; None keeps to ``connection``.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
     """
@@ -56,6 +57,7 @@ class Context:
     stamp: Stamp | None = None
     pending: dict[str, dict[str, Any]] = field(default_factory=dict)
     in_bundle: bool = False
+    searches: Database | None = None
     unaudited: list[AuditEntry] = field(default_factory=list)
 
     @property

@@ -17,6 +17,7 @@ from service.access import decide
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
 from service.search import query, run
+from service.search.selectivity import steady
 
 if TYPE_CHECKING:
     from service.access.decide import Permission
@@ -76,11 +77,14 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
         BadRequest: a parameter cannot be read, or is unknown and handling is strict.
     """
     base_url = ctx.settings.base_url
-    decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
+    permission = decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
     asked = query.parse(ask.resource_type, ask.query, base_url=base_url, strict=ask.strict)
-    page = await run.search(
-        ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
-    )
+    narrow = decide.visible(ctx.principal, base_url=base_url)
+    if ctx.searches is None or ctx.stamp is not None or steady((*asked.criteria, *permission.criteria)):
+        page = await run.search(ctx.connection, asked, narrow, now=ctx.now())
+    else:
+        async with ctx.searches.acquire() as connection:
+            page = await run.search(connection, asked, narrow, now=ctx.now())
     return Answer(200, document=searchset.searchset(ctx, asked, page))
 
 

@@ -176,7 +176,6 @@ async def _prepared(
     extracted = extract(resource_type, named, base_url=ctx.settings.base_url)
     if patient and extracted.columns["patient"] is None:
         extracted.columns["patient"] = patient
-        extracted.columns["terms"] += [f"subject=Patient/{patient}", f"patient=Patient/{patient}"]
     version = previous.version + 1 if previous else 1
     return Change(resource_type, resource_id, version, method, named, extracted)
 
