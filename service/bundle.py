@@ -13,7 +13,6 @@ Source: https://hl7.org/fhir/R4/http.html#transaction
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -238,17 +237,34 @@ def _refuse_double_targets(entries: list[Entry]) -> None:
 
 
 def _rewritten(document: dict[str, Any] | None, places: dict[str, str]) -> dict[str, Any] | None:
-    """Return a copy in which every link to an entry's ``fullUrl`` names the resource's place here."""
-    if document is None:
-        return None
-    document = copy.deepcopy(document)
-    for holder, key in list(_links(document)):
-        holder[key] = places.get(holder[key], holder[key])
-    narrative = document.get("text")
+    """Return the document with every link to an entry's ``fullUrl`` naming the resource's place here.
+
+    What does not change is shared with the original, which a second attempt needs as it came.
+    """
+    if document is None or not places:
+        return document
+    changed: dict[str, Any] = _relinked(document, places)
+    narrative = changed.get("text")
     if isinstance(narrative, dict) and isinstance(narrative.get("div"), str):
+        div = narrative["div"]
         for full_url, place in places.items():
-            narrative["div"] = narrative["div"].replace(f'"{full_url}"', f'"{place}"')
-    return document
+            div = div.replace(f'"{full_url}"', f'"{place}"')
+        changed = {**changed, "text": {**narrative, "div": div}}
+    return changed
+
+
+def _relinked(value: Any, places: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        changes = {key: new for key, item in value.items() if (new := _new(key, item, places)) is not item}
+        return {**value, **changes} if changes else value
+    items = [_new("", item, places) for item in value]
+    return items if any(new is not item for new, item in zip(items, value, strict=True)) else value
+
+
+def _new(key: str, item: Any, places: dict[str, str]) -> Any:
+    if isinstance(item, str):
+        return places.get(item, item) if key in _LINKS else item
+    return _relinked(item, places) if isinstance(item, dict | list) else item
 
 
 def _links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
