@@ -26,7 +26,7 @@ class ResourceHistory(SQLModel, table=True):
     """One version of one resource, as it was answered."""
 
     __tablename__ = "resource_history"
-    __table_args__ = (Index("resource_history_by_change", "last_updated", "seq"),)
+    __table_args__ = (Index("resource_history_by_change", "resource_type", "last_updated", "seq"),)
 
     resource_type: str = Field(sa_column=Column(Text, primary_key=True))
     id: str = Field(sa_column=Column(Text, primary_key=True))

@@ -15,10 +15,19 @@ from models.definitions import RESOURCE_TYPES
 from service.search.registry import Parameter, parameters, targets
 from service.settings import Settings
 
-INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
 """What every type answers."""
 
-SYSTEM_INTERACTIONS = ("transaction", "batch")
+SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 FORMATS = ("application/fhir+json", "json")
 
 CONDITIONS: dict[str, Any] = {
@@ -26,7 +35,7 @@ CONDITIONS: dict[str, Any] = {
     "readHistory": True,
     "updateCreate": True,
     "conditionalCreate": True,
-    "conditionalRead": "not-supported",
+    "conditionalRead": "full-support",
     "conditionalUpdate": False,
     "conditionalDelete": "not-supported",
     "referencePolicy": ["literal", "logical", "local"],

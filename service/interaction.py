@@ -7,6 +7,8 @@ other path to data than a request:
     (empty)            POST     batch, transaction
     Type               GET      search-type        POST  create
     Type/_search       POST     search-type
+    _history           GET      history-system
+    Type/_history      GET      history-type
     Type/id            GET      read               PUT   update      DELETE  delete
     Type/id/_history   GET      history-instance
     Type/id/_history/n GET      vread
@@ -42,6 +44,8 @@ class Name(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     HISTORY = "history-instance"
+    HISTORY_TYPE = "history-type"
+    HISTORY_SYSTEM = "history-system"
 
 
 class Target(NamedTuple):
@@ -106,6 +110,8 @@ _BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
     ("type",): {"GET": Name.SEARCH, "POST": Name.CREATE},
     ("type", "_search"): {"POST": Name.SEARCH},
     ("type", "id"): {"GET": Name.READ, "PUT": Name.UPDATE, "DELETE": Name.DELETE},
+    ("_history",): {"GET": Name.HISTORY_SYSTEM},
+    ("type", "_history"): {"GET": Name.HISTORY_TYPE},
     ("type", "id", "_history"): {"GET": Name.HISTORY},
     ("type", "id", "_history", "version"): {"GET": Name.VREAD},
 }
@@ -139,12 +145,12 @@ def interpret(method: str, path: str) -> Target:
 
 
 def _shape(segments: list[str]) -> tuple[str, ...]:
-    if not segments or segments == ["metadata"]:
+    if not segments or segments in (["metadata"], ["_history"]):
         return tuple(segments)
     if segments[0] not in RESOURCE_TYPES:
         raise NotFound("This server holds no resources of that type; see CapabilityStatement.rest.resource.")
-    if segments[1:] == ["_search"]:
-        return ("type", "_search")
+    if segments[1:] in (["_search"], ["_history"]):
+        return ("type", segments[1])
     names = ("type", "id", "_history", "version")
     if len(segments) > len(names) or (len(segments) > 2 and segments[2] != "_history"):  # noqa: PLR2004 - Type/id/x
         return ("unknown",)

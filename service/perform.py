@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from models.errors import FhirError, MethodNotAllowed
-from service import read, write
+from service import history, read, write
 from service.audit import AuditEntry
 from service.interaction import Answer, Interaction, Name
 
@@ -30,7 +30,9 @@ _DEEDS: dict[Name, Deed] = {
     Name.VREAD: read.vread,
     Name.UPDATE: write.update,
     Name.DELETE: write.delete,
-    Name.HISTORY: read.history,
+    Name.HISTORY: history.history,
+    Name.HISTORY_TYPE: history.history,
+    Name.HISTORY_SYSTEM: history.history,
 }
 
 

@@ -1,8 +1,8 @@
-"""Read, vread, history and search: the ways to see, each behind the one door.
+"""Read, vread and search: the ways to see, each behind the one door.
 
 What a caller may not see does not exist for them: 404, not 403, and it is in no count and no page.
 
-Sources: https://hl7.org/fhir/R4/http.html#read, #vread, #history, #search
+Sources: https://hl7.org/fhir/R4/http.html#read, #vread, #search
 """
 
 from __future__ import annotations
@@ -51,23 +51,6 @@ async def vread(ctx: Context, ask: Interaction) -> Answer:
     if await newest(ctx, ask.resource_type, ask.id, permission) is None:
         raise NotFound
     return Answer(200, _present(await store.version(ctx, ask.resource_type, ask.id, number)))
-
-
-async def history(ctx: Context, ask: Interaction) -> Answer:
-    """Return the versions of one resource, newest first, deletions included.
-
-    Raises:
-        NotFound: there is no such resource for this caller.
-        BadRequest: ``_count``, ``_since`` or the page cannot be read.
-    """
-    permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
-    if not permission.unrestricted and await newest(ctx, ask.resource_type, ask.id, permission) is None:
-        raise NotFound
-    page = searchset.history_page(ask)
-    versions = await store.versions(ctx, ask.resource_type, ask.id, page)
-    if not versions and not await store.exists(ctx, ask.resource_type, ask.id):
-        raise NotFound
-    return Answer(200, document=searchset.history(ctx, ask, page, versions))
 
 
 async def search(ctx: Context, ask: Interaction) -> Answer:

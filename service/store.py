@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from service.context import Context
     from service.database import Connection
     from service.search.extract import Extracted
-    from service.searchset import HistoryPage
 
 
 class LostRace(Exception):
@@ -189,38 +188,6 @@ async def version(ctx: Context, resource_type: str, resource_id: str, number: in
     return row and Version(
         resource_type, resource_id, number, row["last_updated"], row["body"], row["method"]
     )
-
-
-async def versions(ctx: Context, resource_type: str, resource_id: str, page: HistoryPage) -> list[Version]:
-    """Read one more version than the page holds: newest first, or oldest first when ``page.after`` is set.
-
-    With ``since`` a version is held back while an older transaction is under way, as in every reading
-    of changes, so that a client may resume from the greatest instant it saw.
-    """
-    order = "ASC" if page.after is not None else "DESC"
-    rows = await ctx.connection.fetch(
-        f"""SELECT version, last_updated, body, method FROM resource_history
-        WHERE resource_type = $1 AND id = $2
-          AND ($3::int IS NULL OR version < $3) AND ($4::int IS NULL OR version > $4)
-          AND ($5::timestamptz IS NULL
-               OR (last_updated >= $5 AND tx < pg_snapshot_xmin(pg_current_snapshot())))
-        ORDER BY version {order} LIMIT $6""",  # noqa: S608 - one of two words
-        resource_type,
-        resource_id,
-        page.before,
-        page.after,
-        page.since,
-        page.count + 1,
-    )
-    return [
-        Version(resource_type, resource_id, row["version"], row["last_updated"], row["body"], row["method"])
-        for row in rows
-    ]
-
-
-async def exists(ctx: Context, resource_type: str, resource_id: str) -> bool:
-    """Tell whether an id was ever used."""
-    return await current(ctx, resource_type, resource_id) is not None
 
 
 async def holder(ctx: Context, resource_type: str, claim: Claim) -> tuple[str, int] | None:

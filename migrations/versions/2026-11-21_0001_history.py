@@ -32,7 +32,9 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("body", sa.Text),
     )
-    op.create_index("resource_history_by_change", "resource_history", ["last_updated", "seq"])
+    op.create_index(
+        "resource_history_by_change", "resource_history", ["resource_type", "last_updated", "seq"]
+    )
     op.create_table(
         "business_identifier",
         sa.Column("resource_type", sa.Text, primary_key=True),
