@@ -19,7 +19,7 @@ from models.errors import BadRequest, FhirError, UnsupportedMediaType
 from service import bundle
 from service.context import Context
 from service.interaction import Answer, Interaction, Name, Target, interpret
-from service.perform import noted, perform
+from service.perform import noted, perform, unread
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -53,10 +53,29 @@ async def fhir(request: Request) -> Response:
     pretty = _is_pretty(shown.get("_pretty"))
     if target.name is Name.CAPABILITIES:
         return wire.success(Answer(200, document=known.capabilities), known.settings, pretty=pretty)
-    caller = await deps.principal(known, headers.get("authorization", ""))
-    state["client_id"] = caller.client_id
+    caller = None
+    try:
+        caller = await deps.principal(known, headers.get("authorization", ""))
+        state["client_id"] = caller.client_id
+        ask = await _asked(request, target, query, headers)
+    except FhirError as refusal:
+        await known.audit.record([unread(caller, target, state["request_id"], refusal.status)])
+        raise
+    answer = await _performed(known, caller, state["request_id"], ask)
+    writes = ask.name in {Name.CREATE, Name.UPDATE}
+    if answer.version and not writes and wire.not_modified(answer.version, headers):
+        answer = Answer(wire.NOT_MODIFIED, answer.version)
+    return wire.success(
+        answer, known.settings, prefer=ask.prefer if writes else "", pretty=pretty, writes=writes
+    )
+
+
+async def _asked(
+    request: Request, target: Target, query: tuple[tuple[str, str], ...], headers: dict[str, str]
+) -> Interaction:
+    """Read what is asked for: parameters, body and conditions."""
     prefer, strict = wire.preferences(headers["prefer"]) if "prefer" in headers else ("", False)
-    ask = Interaction(
+    return Interaction(
         *target,
         query=await _parameters(request, target, query, headers),
         document=await _document(request, target, headers),
@@ -65,11 +84,6 @@ async def fhir(request: Request) -> Response:
         strict=strict,
         prefer=prefer,
     )
-    answer = await _performed(known, caller, state["request_id"], ask)
-    writes = ask.name in {Name.CREATE, Name.UPDATE}
-    if answer.version and not writes and wire.not_modified(answer.version, headers):
-        answer = Answer(wire.NOT_MODIFIED, answer.version)
-    return wire.success(answer, known.settings, prefer=prefer if writes else "", pretty=pretty, writes=writes)
 
 
 async def _performed(known: deps.Services, caller: Principal, request_id: str, ask: Interaction) -> Answer:

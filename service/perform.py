@@ -16,9 +16,11 @@ from urllib.parse import urlencode
 from models.errors import FhirError, MethodNotAllowed
 from service import history, read, write
 from service.audit import AuditEntry
-from service.interaction import Answer, Interaction, Name
+from service.context import utc_now
+from service.interaction import Answer, Interaction, Name, Target
 
 if TYPE_CHECKING:
+    from models.principal import Principal
     from service.context import Context
 
 Deed = Callable[["Context", Interaction], Awaitable[Answer]]
@@ -29,6 +31,7 @@ _DEEDS: dict[Name, Deed] = {
     Name.READ: read.read,
     Name.VREAD: read.vread,
     Name.UPDATE: write.update,
+    Name.PATCH: write.patch,
     Name.DELETE: write.delete,
     Name.HISTORY: history.history,
     Name.HISTORY_TYPE: history.history,
@@ -58,6 +61,21 @@ async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
     if not answer.audited:
         ctx.unaudited.append(_entry(ctx, ask, answer.status))
     return answer
+
+
+def unread(principal: Principal | None, target: Target, request_id: str, status: int) -> AuditEntry:
+    """Make the audit entry of a request that was refused before it was read; nobody's client id is empty."""
+    return AuditEntry(
+        recorded=utc_now(),
+        request_id=request_id,
+        client_id=principal.client_id if principal else "",
+        login=principal.user if principal else None,
+        interaction=target.name.value,
+        resource_type=target.resource_type or None,
+        resource_id=target.id or None,
+        query=None,
+        status=status,
+    )
 
 
 def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
