@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.errors import TooLarge, Unauthenticated
+from starlette.requests import ClientDisconnect
+
+from models.errors import BadRequest, TooLarge, Unauthenticated
 from service.context import random_id
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ async def body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLarge: the body is longer than ``limit`` bytes.
+        BadRequest: the caller went away before the body was complete; nobody reads the answer.
     """
     declared = request.headers.get("content-length", "")
     too_large = TooLarge(
@@ -70,8 +73,11 @@ async def body(request: Request, limit: int) -> bytes:
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise too_large
     chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > limit:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            chunks += chunk
+            if len(chunks) > limit:
+                raise too_large
+    except ClientDisconnect:
+        raise BadRequest("The request ended before its body was complete.") from None
     return bytes(chunks)
