@@ -19,6 +19,7 @@ from models.errors import BadRequest, FhirError, UnsupportedMediaType
 from service import bundle
 from service.context import Context
 from service.interaction import Answer, Interaction, Name, Target, interpret
+from service.patching import JSON_PATCH, operations
 from service.perform import noted, perform, unread
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _WELL_KNOWN = _BELOW + ".well-known/"
 MAX_QUERY = 64 * 1024
 """Characters of a query string or a form; longer lists belong into several requests."""
 
-_WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.BUNDLE})
+_WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.BUNDLE})
 _FORM = "application/x-www-form-urlencoded"
 _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
 
@@ -62,7 +63,7 @@ async def fhir(request: Request) -> Response:
         await known.audit.record([unread(caller, target, state["request_id"], refusal.status)])
         raise
     answer = await _performed(known, caller, state["request_id"], ask)
-    writes = ask.name in {Name.CREATE, Name.UPDATE}
+    writes = ask.name in {Name.CREATE, Name.UPDATE, Name.PATCH}
     if answer.version and not writes and wire.not_modified(answer.version, headers):
         answer = Answer(wire.NOT_MODIFIED, answer.version)
     return wire.success(
@@ -146,8 +147,12 @@ async def _parameters(
 async def _document(request: Request, target: Target, headers: dict[str, str]) -> dict[str, Any] | None:
     if target.name not in _WITH_BODY:
         return None
-    wire.require_json(headers.get("content-type"))
-    return parse(await deps.body(request, deps.services(request).settings.max_body_bytes))
+    content_type = headers.get("content-type", "")
+    limit = deps.services(request).settings.max_body_bytes
+    if target.name is Name.PATCH and content_type.partition(";")[0].strip().lower() == JSON_PATCH:
+        return operations(await deps.body(request, limit))
+    wire.require_json(content_type)
+    return parse(await deps.body(request, limit))
 
 
 def _is_pretty(text: str | None) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from msgspec import structs
 
@@ -24,8 +23,9 @@ from models.document import serialize
 from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.outcome import outcome
 from models.principal import OPERATOR
-from service import conditional, intake, store
+from service import conditional, intake, store, write
 from service.interaction import Answer, Interaction, Name, interpret
+from service.kat.elements import text
 from service.perform import perform
 from service.store import LostRace
 from service.write import ATTEMPTS
@@ -65,7 +65,7 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
         FhirError: a transaction's first refused entry; nothing is stored.
     """
     document = ask.document or {}
-    kind = document.get("type")
+    kind = text(document, "type") or ""
     if document.get("resourceType") != "Bundle" or kind not in {"batch", "transaction"}:
         raise Malformed("Send a Bundle of type batch or transaction.", expression="Bundle.type")
     items = document.get("entry", [])
@@ -78,7 +78,6 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
             ctx, kind, [await _batched(ctx, items, number, ask) for number in range(len(items))], ask
         )
     entries = [_entry(ctx, item, number, ask) for number, item in enumerate(items)]
-    _refuse_double_targets(entries)
     return _response(ctx, kind, await _transaction(ctx, entries), ask)
 
 
@@ -92,7 +91,7 @@ async def _batched(ctx: Context, items: list[Any], number: int, ask: Interaction
 
 
 def _refuse_links_between(items: list[Any], number: int) -> None:
-    others = {item.get("fullUrl") for at, item in enumerate(items) if at != number and isinstance(item, dict)}
+    others = {text(item, "fullUrl") for at, item in enumerate(items) if at != number}
     own = items[number].get("resource")
     if isinstance(own, dict) and any(
         link[key] in others and str(link[key]).startswith("urn:") for link, key in _links(own)
@@ -117,15 +116,18 @@ async def _transaction(ctx: Context, entries: list[Entry]) -> list[Answer | Fhir
 
 async def _lock(ctx: Context, entries: list[Entry]) -> None:
     criteria = {
-        (entry.ask.resource_type, entry.ask.if_none_exist) for entry in entries if entry.ask.if_none_exist
+        (entry.ask.resource_type, found)
+        for entry in entries
+        if (found := write.criteria(entry.ask)) is not None
     }
-    for resource_type, text in sorted(criteria):
-        await conditional.lock(ctx, resource_type, text)
+    for resource_type, pairs in sorted(criteria):
+        await conditional.lock(ctx, resource_type, pairs)
 
 
 async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
     """Give every creation its id, rewrite references, and note what will be stored."""
     entries = [await _with_id(ctx, entry) for entry in entries]
+    _refuse_double_targets(entries)
     places = {
         entry.full_url: f"{entry.ask.resource_type}/{entry.ask.id}"
         for entry in entries
@@ -142,16 +144,25 @@ async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
 
 async def _with_id(ctx: Context, entry: Entry) -> Entry:
     if entry.ask.name is not Name.CREATE:
-        return entry
+        return await _with_matching_id(ctx, entry)
     known = await _known(ctx, entry.ask)
     if known is not None and known.version is not None:
         return replace(entry, known=known, ask=structs.replace(entry.ask, id=known.version.id))
     return replace(entry, ask=structs.replace(entry.ask, id=ctx.new_id()))
 
 
+async def _with_matching_id(ctx: Context, entry: Entry) -> Entry:
+    """Turn an entry that names its resource by criteria into one that names it by id."""
+    if write.criteria(entry.ask) is None:
+        return entry
+    ask = await write.by_id(ctx, entry.ask)
+    return replace(entry, ask=ask) if ask.id else replace(entry, known=Answer(204))
+
+
 async def _known(ctx: Context, ask: Interaction) -> Answer | None:
-    if ask.if_none_exist is not None:
-        match = await conditional.only_match(ctx, ask.resource_type, ask.if_none_exist)
+    found = write.criteria(ask)
+    if found is not None:
+        match = await conditional.only_match(ctx, ask.resource_type, found)
         if match is not None:
             return Answer(200, match)
     claim = intake.claim_of(ask.resource_type, ask.document or {})
@@ -192,13 +203,14 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
     resource = item.get("resource")
     if resource is not None and not isinstance(resource, dict):
         raise Malformed("The resource of an entry is an object.", expression=f"{place}.resource")
-    if request.get("method") not in _ORDER:
+    if text(request, "method") not in _ORDER:
         raise Malformed(
             "The method is one of GET, HEAD, POST, PUT, DELETE.", expression=f"{place}.request.method"
         )
     path, _, query = request["url"].removeprefix(ctx.fhir_base).partition("?")
     try:
         target = interpret(request["method"], path)
+        parameters = conditional.criteria_of(f"?{query}")
     except FhirError as refusal:
         refusal.issues = tuple(replace(issue, expression=f"{place}.request.url") for issue in refusal.issues)
         raise
@@ -206,14 +218,15 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
     ask = Interaction(
         *target,
         document=resource,
-        query=tuple(parse_qsl(query, keep_blank_values=True)),
+        query=parameters,
         strict=bundle.strict,
         if_match=condition["ifMatch"],
         if_none_match=condition["ifNoneMatch"],
         if_modified_since=condition["ifModifiedSince"],
         if_none_exist=condition["ifNoneExist"],
     )
-    return Entry(number, request["method"], str(item.get("fullUrl", "")), ask)
+    full_url = _text(item.get("fullUrl"), f"{place}.fullUrl") or ""
+    return Entry(number, request["method"], full_url, ask)
 
 
 def _text(value: Any, expression: str) -> str | None:

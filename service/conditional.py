@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
@@ -26,29 +26,47 @@ ENOUGH = 2
 """Matches that are fetched: whether there are two or a thousand makes no difference."""
 
 
-async def lock(ctx: Context, resource_type: str, criteria: str) -> None:
+Pairs = tuple[tuple[str, str], ...]
+
+
+def criteria_of(text: str) -> Pairs:
+    """Read criteria written as a query string, as in ``If-None-Exist`` and conditional references.
+
+    Raises:
+        BadRequest: they are not text.
+    """
+    path, mark, query = text.partition("?")
+    try:
+        # A question mark may also stand in a value.
+        return tuple(
+            parse_qsl(query if mark and "=" not in path else text, keep_blank_values=True, errors="strict")
+        )
+    except ValueError:
+        raise BadRequest("The criteria are not valid UTF-8.") from None
+
+
+async def lock(ctx: Context, resource_type: str, criteria: Pairs) -> None:
     """Wait until no other transaction decides about the same criteria."""
-    pairs = sorted(parse_qsl(criteria.removeprefix("?"), keep_blank_values=True))
-    digest = blake2b(repr((resource_type, pairs)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    await ctx.connection.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(digest, signed=True))
+    told = repr((resource_type, sorted(criteria))).encode("utf-8", "surrogatepass")
+    key = int.from_bytes(blake2b(told, digest_size=8).digest(), signed=True)
+    await ctx.connection.execute("SELECT pg_advisory_xact_lock($1)", key)
 
 
-async def only_match(ctx: Context, resource_type: str, criteria: str) -> Version | None:
+async def only_match(ctx: Context, resource_type: str, criteria: Pairs) -> Version | None:
     """Return the one resource that satisfies the criteria, or None.
 
     Raises:
-        BadRequest: the criteria are empty or not understood; ignoring one would widen the match.
-        PreconditionFailed: several resources match.
+        BadRequest: a criterion is not understood; ignoring it would widen the match.
+        PreconditionFailed: there is no criterion, an empty one, or several resources match.
     """
     base_url = ctx.settings.base_url
     decide.authorize(ctx.principal, "s", resource_type, base_url=base_url)
-    found = query.clauses(resource_type, criteria.removeprefix("?"), base_url=base_url)
-    if not found:
-        raise BadRequest("A conditional interaction needs at least one search criterion.")
+    if not criteria or not all(value for _, value in criteria):
+        raise PreconditionFailed("A conditional interaction needs criteria, each with a value.")
+    found = query.clauses(resource_type, urlencode(criteria), base_url=base_url)
     asked = query.Query(resource_type, criteria=list(found), count=ENOUGH)
-    page = await run.search(
-        ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
-    )
+    narrow = decide.visible(ctx.principal, base_url=base_url)
+    page = await run.search(ctx.connection, asked, narrow, now=ctx.now())
     if len(page.rows) > 1:
         raise PreconditionFailed("The criteria match several resources; name one that is alone in matching.")
     for row in page.rows:
@@ -68,7 +86,7 @@ async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
         if not mark or resource_type not in RESOURCE_TYPES:
             continue
         try:
-            match = await only_match(ctx, resource_type, criteria)
+            match = await only_match(ctx, resource_type, criteria_of(criteria))
         except PreconditionFailed:
             match = None
         if match is None:

@@ -15,7 +15,6 @@ Source: project rule RX-16; https://hl7.org/fhir/R4/http.html#ccreate
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from models.document import canonical, differences, parse
 from models.errors import Conflict, Gone, Issue
@@ -56,14 +55,11 @@ def _rank(identifier: Document) -> int:
     return 1 if _PLACER in {code for _, code in codings(child(identifier, "type"))} else 2
 
 
-def is_by_claim(if_none_exist: str | None, claim: Claim | None) -> bool:
+def is_by_claim(criteria: tuple[tuple[str, str], ...], claim: Claim | None) -> bool:
     """Tell whether ``If-None-Exist`` asks for just what the unique key decides anyway."""
-    if if_none_exist is None or claim is None:
-        return if_none_exist is None
-    pairs = parse_qsl(if_none_exist.removeprefix("?"), keep_blank_values=True)
-    if len(pairs) != 1 or pairs[0][0] != "identifier":
+    if claim is None or len(criteria) != 1 or criteria[0][0] != "identifier":
         return False
-    system, _, value = pairs[0][1].partition("|")
+    system, _, value = criteria[0][1].partition("|")
     return _claim(system, value) == claim
 
 

@@ -6,10 +6,11 @@ other path to data than a request:
     metadata                    capabilities
     (empty)            POST     batch, transaction
     Type               GET      search-type        POST  create
+    Type?criteria      PUT      update             PATCH patch       DELETE  delete
     Type/_search       POST     search-type
     _history           GET      history-system
     Type/_history      GET      history-type
-    Type/id            GET      read               PUT   update      DELETE  delete
+    Type/id            GET      read               PUT   update      PATCH patch   DELETE delete
     Type/id/_history   GET      history-instance
     Type/id/_history/n GET      vread
 
@@ -42,6 +43,7 @@ class Name(StrEnum):
     READ = "read"
     VREAD = "vread"
     UPDATE = "update"
+    PATCH = "patch"
     DELETE = "delete"
     HISTORY = "history-instance"
     HISTORY_TYPE = "history-type"
@@ -107,9 +109,20 @@ class Answer(msgspec.Struct, frozen=True):
 _BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
     (): {"POST": Name.BUNDLE},
     ("metadata",): {"GET": Name.CAPABILITIES},
-    ("type",): {"GET": Name.SEARCH, "POST": Name.CREATE},
+    ("type",): {
+        "GET": Name.SEARCH,
+        "POST": Name.CREATE,
+        "PUT": Name.UPDATE,
+        "PATCH": Name.PATCH,
+        "DELETE": Name.DELETE,
+    },
     ("type", "_search"): {"POST": Name.SEARCH},
-    ("type", "id"): {"GET": Name.READ, "PUT": Name.UPDATE, "DELETE": Name.DELETE},
+    ("type", "id"): {
+        "GET": Name.READ,
+        "PUT": Name.UPDATE,
+        "PATCH": Name.PATCH,
+        "DELETE": Name.DELETE,
+    },
     ("_history",): {"GET": Name.HISTORY_SYSTEM},
     ("type", "_history"): {"GET": Name.HISTORY_TYPE},
     ("type", "id", "_history"): {"GET": Name.HISTORY},

@@ -36,7 +36,7 @@ async def read(ctx: Context, ask: Interaction) -> Answer:
         Gone: it was deleted; the ETag is the deletion's version.
     """
     permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
-    return Answer(200, _present(await newest(ctx, ask.resource_type, ask.id, permission)))
+    return Answer(200, present(await newest(ctx, ask.resource_type, ask.id, permission)))
 
 
 async def vread(ctx: Context, ask: Interaction) -> Answer:
@@ -50,7 +50,7 @@ async def vread(ctx: Context, ask: Interaction) -> Answer:
     number = int(ask.version) if _VERSION.fullmatch(ask.version) else 0
     if await newest(ctx, ask.resource_type, ask.id, permission) is None:
         raise NotFound
-    return Answer(200, _present(await store.version(ctx, ask.resource_type, ask.id, number)))
+    return Answer(200, present(await store.version(ctx, ask.resource_type, ask.id, number)))
 
 
 async def search(ctx: Context, ask: Interaction) -> Answer:
@@ -100,7 +100,13 @@ async def require_inside(ctx: Context, resource_type: str, resource_id: str, per
         raise Forbidden("The access token's scope does not cover the resource as it would be stored.")
 
 
-def _present(version: Version | None) -> Version:
+def present(version: Version | None) -> Version:
+    """Return a version that there is.
+
+    Raises:
+        NotFound: there is none for this caller.
+        Gone: it is a deletion; the ETag names its version.
+    """
     if version is None:
         raise NotFound
     if version.body is None:

@@ -57,7 +57,7 @@ class Change:
     claim: Claim | None = None
 
 
-_INTERACTION = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+_INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 async def write(ctx: Context, change: Change) -> Version:

@@ -1,11 +1,11 @@
-"""Create, update and delete: the one path by which a resource changes.
+"""Create, update, patch and delete: the one path by which a resource changes.
 
     authorize ─▶ validate (shape, then references and rules: all findings at once) ─▶ extract ─▶ store
 
 A creation and an update differ only in the version they follow. Whoever loses a race without having
 named a version (``If-Match``) reads again and tries once more; who named one gets 412.
 
-Sources: https://hl7.org/fhir/R4/http.html#create, #update, #delete, #concurrency
+Sources: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete, #concurrency
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from models.errors import BadRequest, Conflict, FhirError, Malformed, PreconditionFailed
-from models.principal import ClientKind
+from msgspec import structs
+
+from models.document import parse
+from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
+from models.principal import OPERATOR, ClientKind
 from service import conditional, intake, read, rules, store, validate
 from service.access import decide
-from service.interaction import Answer
+from service.interaction import Answer, Name
+from service.patching import patched
 from service.search.extract import extract
 from service.store import Change, Claim, LostRace
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from service.access.decide import Permission
     from service.context import Context
     from service.interaction import Interaction, Version
+
+_BY_CRITERIA = frozenset({Name.UPDATE, Name.PATCH, Name.DELETE})
 
 ATTEMPTS = 5
 """Times an unconditional write is tried again after losing a race."""
@@ -47,13 +53,13 @@ async def create(ctx: Context, ask: Interaction) -> Answer:
     permission = decide.authorize(ctx.principal, "c", ask.resource_type, base_url=ctx.settings.base_url)
     await conditional.resolve_references(ctx, document)
     claim = intake.claim_of(ask.resource_type, document)
-    criteria = None if intake.is_by_claim(ask.if_none_exist, claim) else ask.if_none_exist
-    if criteria is None:
+    found = criteria(ask)
+    if found is None or intake.is_by_claim(found, claim):
         return await persistently(ctx, lambda: _create_once(ctx, ask, document, permission, claim))
 
     async def unless_it_exists() -> Answer:
-        async with store.transaction(ctx, before_stamp=conditional.lock(ctx, ask.resource_type, criteria)):
-            known = await conditional.only_match(ctx, ask.resource_type, criteria)
+        async with store.transaction(ctx, before_stamp=conditional.lock(ctx, ask.resource_type, found)):
+            known = await conditional.only_match(ctx, ask.resource_type, found)
             return Answer(200, known) if known else await _create_once(ctx, ask, document, permission, claim)
 
     return await persistently(ctx, unless_it_exists)
@@ -82,14 +88,71 @@ async def _known(ctx: Context, ask: Interaction, claim: Claim, document: dict[st
 
 
 async def persistently(ctx: Context, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Try again after a lost race; inside a transaction bundle the bundle itself starts again."""
+    """Try again after a lost race; whoever has joined a transaction leaves that to its beginner.
+
+    A second attempt needs a new stamp, or ``last_updated`` could go back along a resource's history.
+    """
     for _ in range(ATTEMPTS):
         try:
             return await attempt()
         except LostRace:
-            if ctx.in_bundle:
+            if ctx.stamp is not None:
                 raise
     raise Conflict("Other writers were quicker, several times. Send the request again.")
+
+
+def criteria(ask: Interaction) -> conditional.Pairs | None:
+    """Return the criteria by which an interaction names its resource; None when it does not.
+
+    Raises:
+        BadRequest: ``If-None-Exist`` is empty.
+    """
+    if ask.name is Name.CREATE:
+        if ask.if_none_exist is None:
+            return None
+        found = conditional.criteria_of(ask.if_none_exist)
+        if not found:
+            raise BadRequest("If-None-Exist needs search criteria.")
+        return found
+    return ask.query if ask.name in _BY_CRITERIA and not ask.id else None
+
+
+async def by_id(ctx: Context, ask: Interaction) -> Interaction:
+    """Name by id what was named by criteria; the id stays empty where a deletion has nothing to delete.
+
+    Raises:
+        BadRequest: the body has another id than the resource that matches.
+        NotFound: there is nothing to patch.
+        PreconditionFailed: several resources match, or there are no criteria.
+    """
+    match = await conditional.only_match(ctx, ask.resource_type, ask.query)
+    if ask.name is Name.DELETE:
+        return structs.replace(ask, id=match.id if match else "", query=())
+    if ask.name is Name.PATCH:
+        if match is None:
+            raise NotFound("No resource matches the criteria.")
+        return structs.replace(ask, id=match.id, query=())
+    document = _document(ask)
+    own = document.get("id")
+    if match is not None and own not in {None, match.id}:
+        raise BadRequest(
+            "The resource that matches has another id than the body.", expression=f"{ask.resource_type}.id"
+        )
+    chosen = match.id if match else own or ctx.new_id()
+    return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen})
+
+
+async def _by_criteria(
+    ctx: Context, ask: Interaction, deed: Callable[[Context, Interaction], Awaitable[Answer]]
+) -> Answer:
+    """Find the one resource and change it in one transaction, in turn with others of the same criteria."""
+
+    async def attempt() -> Answer:
+        async with store.transaction(ctx, before_stamp=conditional.lock(ctx, ask.resource_type, ask.query)):
+            named = await by_id(ctx, ask)
+            return await deed(ctx, named) if named.id else Answer(204)
+
+    return await persistently(ctx, attempt)
 
 
 async def update(ctx: Context, ask: Interaction) -> Answer:
@@ -99,6 +162,8 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
         BadRequest: the body's id is not the URL's; ``If-Match`` is not an entity tag.
         PreconditionFailed: ``If-Match`` names another version than the newest.
     """
+    if not ask.id:
+        return await _by_criteria(ctx, ask, update)
     document = _document(ask)
     if document.get("id") != ask.id:
         raise BadRequest("The resource's id must be the id in the URL.", expression=f"{ask.resource_type}.id")
@@ -109,14 +174,45 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
         _require_version(previous, expected)
-        change = await _prepared(ctx, ask.resource_type, ask.id, document, method="PUT", previous=previous)
-        if previous is not None and store.repeats(previous, change):
-            return Answer(200, previous)
-        change = replace(change, claim=await _new_claim(ctx, change))
-        created = previous is None or previous.body is None
-        return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
+        return await _replace(ctx, ask, document, previous, permission)
 
     return await persistently(ctx, attempt)
+
+
+async def patch(ctx: Context, ask: Interaction) -> Answer:
+    """Change parts of a resource by JSON Patch or FHIRPath Patch: 200.
+
+    Raises:
+        NotFound, Gone: there is nothing to patch.
+        BadRequest: the patch cannot be applied, or its result is not a valid resource.
+        PreconditionFailed: ``If-Match`` names another version than the newest.
+    """
+    if not ask.id:
+        return await _by_criteria(ctx, ask, patch)
+    expected = _expected_version(ask.if_match)
+    permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
+
+    async def attempt() -> Answer:
+        previous = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
+        _require_version(previous, expected)
+        document = patched(parse((previous.body or "").encode()), ask.document or {})
+        await conditional.resolve_references(ctx, document)
+        return await _replace(ctx, ask, document, previous, permission)
+
+    return await persistently(ctx, attempt)
+
+
+async def _replace(
+    ctx: Context, ask: Interaction, document: dict[str, Any], previous: Version | None, permission: Permission
+) -> Answer:
+    """Store the version that follows ``previous``; nothing when the content is the same."""
+    method = "PATCH" if ask.name is Name.PATCH else "PUT"
+    change = await _prepared(ctx, ask.resource_type, ask.id, document, method=method, previous=previous)
+    if previous is not None and store.repeats(previous, change):
+        return Answer(200, previous)
+    change = replace(change, claim=await _new_claim(ctx, change))
+    created = previous is None or previous.body is None
+    return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
 
 
 async def _new_claim(ctx: Context, change: Change) -> Claim | None:
@@ -137,6 +233,8 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
     Raises:
         PreconditionFailed: ``If-Match`` names another version than the newest.
     """
+    if not ask.id:
+        return await _by_criteria(ctx, ask, delete)
     expected = _expected_version(ask.if_match)
     permission = decide.authorize(ctx.principal, "d", ask.resource_type, base_url=ctx.settings.base_url)
 
@@ -168,7 +266,7 @@ async def _prepared(
         Unprocessable: a reference points at nothing, or a rule is broken (422, every finding).
         Forbidden: this client may not write this resource.
     """
-    findings = validate.check(document, resource_type)
+    findings = validate.check(document, resource_type, second_opinion=ctx.principal is OPERATOR)
     if findings:
         raise Malformed(issues=findings)
     patient = await rules.require(ctx, resource_type, resource_id, document, previous)
