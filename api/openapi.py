@@ -2,6 +2,7 @@
 
     openapi_operations   one set of paths a resource type      ← service/interaction.py, RESOURCE_TYPES
     openapi_parameters   search parameters and headers         ← service/search/registry.py
+    openapi_values       what their values look like           ← service/search/operands.py
     openapi_responses    every status, its headers and body    ← models/errors.py
     openapi_schemas      bodies, as JSON Schema                ← models/definitions/structures.py
     openapi_bundles      Bundles, OperationOutcome
@@ -20,7 +21,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from api import openapi_bundles, openapi_oauth, openapi_operations, openapi_parameters
+from api import openapi_bundles, openapi_oauth, openapi_operations, openapi_parameters, openapi_values
 from api import openapi_responses as responses
 from api import openapi_schemas as bodies
 
@@ -54,7 +55,12 @@ def document() -> dict[str, Any]:
             "parameters": openapi_parameters.shared(),
             "headers": responses.headers(),
             "responses": responses.refusals(),
-            "schemas": {**bodies.schemas(), **openapi_bundles.bundles(), **openapi_oauth.schemas()},
+            "schemas": {
+                **bodies.schemas(),
+                **openapi_bundles.bundles(),
+                **openapi_values.schemas(),
+                **openapi_oauth.schemas(),
+            },
         },
     }
 

@@ -1,4 +1,4 @@
-"""Schemas of what is not stored: Bundles, OperationOutcome, CapabilityStatement.
+"""Schemas of what is not stored: Bundles, OperationOutcome, CapabilityStatement, patches.
 
 Source: https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/operationoutcome.html
 """
@@ -21,6 +21,8 @@ def bundles() -> dict[str, Schema]:
         "ResponseBundle": _response(),
         "RequestBundle": _request(),
         "CapabilityStatement": _capability_statement(),
+        "JSONPatch": _json_patch(),
+        "FHIRPathPatch": _fhirpath_patch(),
     }
 
 
@@ -64,7 +66,7 @@ def _search() -> Schema:
 
 def _history() -> Schema:
     request = _closed(
-        ["method", "url"], {"method": {"enum": ["POST", "PUT", "DELETE"]}, "url": {"type": "string"}}
+        ["method", "url"], {"method": {"enum": ["POST", "PUT", "PATCH", "DELETE"]}, "url": {"type": "string"}}
     )
     response = _closed(
         ["status", "etag", "lastModified"],
@@ -104,7 +106,7 @@ def _request() -> Schema:
         "type": "object",
         "required": ["method", "url"],
         "properties": {
-            "method": {"enum": ["GET", "HEAD", "POST", "PUT", "DELETE"]},
+            "method": {"enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]},
             "url": {"type": "string", "description": "Relative to the FHIR base."},
             **{name: {"type": "string"} for name in texts},
         },
@@ -158,5 +160,35 @@ def _capability_statement() -> Schema:
             "resourceType": {"const": "CapabilityStatement"},
             "fhirVersion": {"const": "4.0.1"},
             "rest": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["mode"]}},
+        },
+    }
+
+
+def _json_patch() -> Schema:
+    operation: Schema = {
+        "type": "object",
+        "required": ["op", "path"],
+        "properties": {
+            "op": {"enum": ["add", "copy", "move", "remove", "replace", "test"]},
+            "path": {"type": "string"},
+            "from": {"type": "string"},
+            "value": {},
+        },
+    }
+    return {"type": "array", "items": operation}
+
+
+def _fhirpath_patch() -> Schema:
+    parameter: Schema = {
+        "type": "object",
+        "required": ["name", "part"],
+        "properties": {"name": {"const": "operation"}, "part": {"type": "array", "minItems": 1}},
+    }
+    return {
+        "type": "object",
+        "required": ["resourceType", "parameter"],
+        "properties": {
+            "resourceType": {"const": "Parameters"},
+            "parameter": {"type": "array", "minItems": 1, "items": parameter},
         },
     }

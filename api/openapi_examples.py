@@ -15,7 +15,9 @@ from service.demo.chart import Chart
 
 Json = dict[str, Any]
 
-PRESCRIPTION_NUMBER = ("https://rx-a.example/rx", "RX-A-1001-EXAMPLE")
+PRESCRIPTIONS = "https://rx-a.example/rx"
+"""Identifier system of the invented platform."""
+
 ID = "example"
 _PAT = Chart("1")
 _SESSION = ("2026-11-19T16:00:00Z", "2026-11-19T17:00:00Z")
@@ -34,35 +36,36 @@ def of_body(resource_type: str, *, of_update: bool = False) -> Json:
     if resource_type not in examples:
         return {}
     name, summary, make = examples[resource_type]
-    value = {**make(), "id": ID} if of_update else make()
+    value = make(ID) if of_update else make()
     return {"examples": {name: {"summary": summary, "value": value}}}
 
 
-def prescription() -> Json:
+def prescription(resource_id: str = "") -> Json:
     """Write the prescription that the tour posts."""
+    number = f"RX-A-1001-EXAMPLE{resource_id and '-UPDATED'}"
     written = orders.prescription(
-        _PAT, PRESCRIPTION_NUMBER, "2026-11-20", "PractitionerRole/role-rx", (200, 100), 3
+        _PAT, (PRESCRIPTIONS, number), "2026-11-20", "PractitionerRole/role-rx", (200, 100), 3
     )
-    return _new(written)
+    return _named(written, resource_id)
 
 
-def note() -> Json:
+def note(resource_id: str = "") -> Json:
     """Write the progress note of a session that is known."""
     text = "Integration session. Themes: grief, self-kindness. Plan: two walks a week, journal each evening."
-    return _new(chart.note(_PAT, "example", PROGRESS_NOTE, _encounter(), text))
+    return _named(chart.note(_PAT, "example", PROGRESS_NOTE, _encounter(), text), resource_id)
 
 
-def episode() -> Json:
+def episode(resource_id: str = "") -> Json:
     """Write an episode of care."""
     history = [("planned", "2026-11-02", None)]
-    return _new(chart.episode(_PAT, "kat-individual", "planned", history, "intake"))
+    return _named(chart.episode(_PAT, "kat-individual", "planned", history, "intake"), resource_id)
 
 
-def session() -> Json:
+def session(_: str = "") -> Json:
     """Write a transaction of a session and its note, which refer to each other by ``urn:uuid``."""
     written = note()
     written["context"] = {"encounter": [{"reference": _SESSION_URN}]}
-    entries = [(_SESSION_URN, _new(_encounter())), (_NOTE_URN, written)]
+    entries = [(_SESSION_URN, _named(_encounter("example"), "")), (_NOTE_URN, written)]
     return {
         "resourceType": "Bundle",
         "type": "transaction",
@@ -77,10 +80,12 @@ def session() -> Json:
     }
 
 
-def _encounter() -> Json:
-    return chart.session(_PAT, "integration", "example", _SESSION)
+def _encounter(name: str = "integration-6") -> Json:
+    """Write a session; the demo practice holds the sixth."""
+    return chart.session(_PAT, "integration", name, _SESSION)
 
 
-def _new(resource: Json) -> Json:
-    """Leave out the id: the server gives one."""
-    return {name: value for name, value in resource.items() if name != "id"}
+def _named(resource: Json, resource_id: str) -> Json:
+    """Give an id, or leave it out: then the server gives one."""
+    named = {name: value for name, value in resource.items() if name != "id"}
+    return {**named, "id": resource_id} if resource_id else named

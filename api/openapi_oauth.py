@@ -20,6 +20,7 @@ Json = dict[str, Any]
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 _TEXT: Schema = {"type": "string"}
+_WORD: Schema = {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f]+$"}
 _STRINGS: Schema = {"type": "array", "items": _TEXT}
 _OBJECT: Schema = {"type": "object"}
 
@@ -139,15 +140,15 @@ def _errors(*statuses: int) -> Json:
 def _token() -> Json:
     body = _form(
         {"grant_type": {"type": "string", "enum": list(GRANT_TYPES)}},
-        scope=_TEXT,
-        code=_TEXT,
-        redirect_uri=_TEXT,
-        code_verifier=_TEXT,
-        refresh_token=_TEXT,
-        client_id=_TEXT,
-        client_secret=_TEXT,
-        client_assertion_type=_TEXT,
-        client_assertion=_TEXT,
+        scope=_WORD,
+        code=_WORD,
+        redirect_uri=_WORD,
+        code_verifier=_WORD,
+        refresh_token=_WORD,
+        client_id=_WORD,
+        client_secret=_WORD,
+        client_assertion_type=_WORD,
+        client_assertion=_WORD,
     )
     answers = {"200": {"description": "A token.", **content(reference("TokenAnswer"), JSON)}}
     return _public(
@@ -156,7 +157,7 @@ def _token() -> Json:
 
 
 def _introspect() -> Json:
-    body = _form({"token": _TEXT}, token_type_hint=_TEXT, client_id=_TEXT, client_secret=_TEXT)
+    body = _form({"token": _WORD}, token_type_hint=_WORD, client_id=_WORD, client_secret=_WORD)
     answers = {
         "200": {
             "description": "What the token is good for.",
@@ -168,7 +169,7 @@ def _introspect() -> Json:
 
 
 def _revoke() -> Json:
-    body = _form({"token": _TEXT}, token_type_hint=_TEXT, client_id=_TEXT, client_secret=_TEXT)
+    body = _form({"token": _WORD}, token_type_hint=_WORD, client_id=_WORD, client_secret=_WORD)
     answers = {"200": {"description": "The token is of no use any more.", **content(_OBJECT, JSON)}}
     return _public(
         "revoke", "Give a token back", "SMART", answers | _errors(400, 401, 413, 503), requestBody=body
@@ -190,7 +191,7 @@ def _authorize() -> Json:
         "prompt": False,
     }
     parameters = [
-        {"name": name, "in": "query", "required": required, "schema": _TEXT}
+        {"name": name, "in": "query", "required": required, "schema": _WORD}
         for name, required in names.items()
     ]
     page = content(_TEXT, "text/html")

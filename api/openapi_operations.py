@@ -1,10 +1,12 @@
 """The paths of FHIR: the interactions of ``service/interaction.py``, once for each type.
 
-    /fhir                          POST batch, transaction       /fhir/metadata        GET
-    /fhir/{Type}                   GET search   POST create      /fhir/{Type}/_search  POST
-    /fhir/{Type}/{id}              GET read     PUT update       DELETE delete
-    /fhir/{Type}/{id}/_history     GET          /fhir/{Type}/{id}/_history/{version}   GET
+    /fhir                          POST batch, transaction    /fhir/metadata, /fhir/_history    GET
+    /fhir/{Type}                   GET search   POST create   PUT, PATCH, DELETE by criteria
+    /fhir/{Type}/_search           POST search                /fhir/{Type}/_history             GET
+    /fhir/{Type}/{id}              GET read     PUT update    PATCH patch    DELETE delete
+    /fhir/{Type}/{id}/_history     GET          /fhir/{Type}/{id}/_history/{version}            GET
 
+A row is described only when the grammar of URLs offers it.
 Source: https://hl7.org/fhir/R4/http.html
 """
 
@@ -18,62 +20,86 @@ from api import openapi_parameters as parameters
 from api import openapi_responses as responses
 from api.openapi_schemas import reference
 from models.definitions import RESOURCE_TYPES
-from service.interaction import Name
+from models.errors import FhirError
+from service.interaction import Name, interpret
 
 Json = dict[str, Any]
 
 FORM = "application/x-www-form-urlencoded"
+JSON_PATCH = "application/json-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One interaction: where it is, what it is called, which scope letter it needs, what it takes."""
+    """One interaction: its name, method and path, its title, the scope letter it needs, what it takes."""
 
-    name: Name
+    name: str
     method: str
     path: str
     title: str
     scope: str = ""
     body: str = ""
-    """``resource``, ``form``, or empty."""
+    """``resource``, ``form``, ``patch``, or empty."""
+    by_criteria: bool = False
+
+    @property
+    def verb(self) -> str:
+        """What the operation's identifier starts with."""
+        verb, _, level = self.name.partition("-")
+        ending = level.capitalize() if level in {"type", "system"} and verb == "history" else ""
+        return f"{verb}{ending}ByCriteria" if self.by_criteria else verb + ending
 
 
+PATCH = "patch"
 TYPE_ROWS = (
     Row(Name.SEARCH, "get", "", "Search {}", "s"),
     Row(Name.CREATE, "post", "", "Create a resource of type {}", "c", "resource"),
+    Row(Name.UPDATE, "put", "", "Update the only {} that matches", "u", "resource", by_criteria=True),
+    Row(PATCH, "patch", "", "Patch the only {} that matches", "u", "patch", by_criteria=True),
+    Row(Name.DELETE, "delete", "", "Delete the only {} that matches", "d", by_criteria=True),
     Row(Name.SEARCH, "post", "/_search", "Search {} with a form", "s", "form"),
+    Row("history-type", "get", "/_history", "List the versions of every {}, newest first", "r"),
     Row(Name.READ, "get", "/{id}", "Read the newest version of a {}", "r"),
     Row(
         Name.UPDATE, "put", "/{id}", "Store a new version of a {}, or the first under an id", "u", "resource"
     ),
+    Row(PATCH, "patch", "/{id}", "Change parts of a {}", "u", "patch"),
     Row(Name.DELETE, "delete", "/{id}", "Delete a {}", "d"),
     Row(Name.HISTORY, "get", "/{id}/_history", "List the versions of a {}, newest first", "r"),
     Row(Name.VREAD, "get", "/{id}/_history/{version}", "Read one version of a {}", "r"),
 )
 SYSTEM_ROWS = (
-    Row(Name.BUNDLE, "post", "/fhir", "Execute a batch or a transaction", body="resource"),
-    Row(Name.CAPABILITIES, "get", "/fhir/metadata", "Read the CapabilityStatement"),
+    Row(Name.BUNDLE, "post", "", "Execute a batch or a transaction", body="resource"),
+    Row(Name.CAPABILITIES, "get", "/metadata", "Read the CapabilityStatement"),
+    Row("history-system", "get", "/_history", "List the versions of all resources, newest first"),
 )
 
 
 def paths() -> dict[str, Json]:
     """Describe every path below the FHIR base."""
     described: dict[str, Json] = {}
-    for row in SYSTEM_ROWS:
-        described.setdefault(row.path, {})[row.method] = _operation(row, "")
-    for resource_type in RESOURCE_TYPES:
-        for row in TYPE_ROWS:
-            path = f"/fhir/{resource_type}{row.path}"
-            described.setdefault(path, {})[row.method] = _operation(row, resource_type)
+    for resource_type, rows in (("", SYSTEM_ROWS), *((name, TYPE_ROWS) for name in RESOURCE_TYPES)):
+        for row in rows:
+            path = f"/{resource_type}{row.path}" if resource_type else row.path
+            if _is_offered(row, path):
+                described.setdefault(f"/fhir{path}", {})[row.method] = _operation(row, resource_type)
     return described
+
+
+def _is_offered(row: Row, path: str) -> bool:
+    try:
+        found = interpret(row.method.upper(), path.format(id="1", version="1"))
+    except FhirError:
+        return False
+    return found.name == row.name
 
 
 def _operation(row: Row, resource_type: str) -> Json:
     described: Json = {
-        "operationId": _operation_id(row, resource_type),
+        "operationId": f"{row.verb}{resource_type}{'Form' if row.body == 'form' else ''}",
         "summary": row.title.format(resource_type),
         "tags": [resource_type or "System"],
-        "parameters": parameters.of_operation(row.name, resource_type, row.path),
+        "parameters": _parameters(row, resource_type),
     }
     if row.scope:
         described["description"] = f"Scope: `system|user|patient/{resource_type}.{row.scope}`."
@@ -85,9 +111,9 @@ def _operation(row: Row, resource_type: str) -> Json:
     return described
 
 
-def _operation_id(row: Row, resource_type: str) -> str:
-    verb = row.name.value.partition("-")[0]
-    return f"{verb}{resource_type}{'Form' if row.body == 'form' else ''}"
+def _parameters(row: Row, resource_type: str) -> list[Json]:
+    described = parameters.of_operation(row.name, resource_type, row.path, by_criteria=row.by_criteria)
+    return [parameters.CRITERIA, *described] if row.by_criteria else described
 
 
 def _content(row: Row, resource_type: str) -> Json:
@@ -98,6 +124,11 @@ def _content(row: Row, resource_type: str) -> Json:
             "additionalProperties": {"type": "string"},
         }
         return {FORM: {"schema": form}}
+    if row.body == "patch":
+        return {
+            JSON_PATCH: {"schema": reference("JSONPatch")},
+            responses.FHIR_JSON: {"schema": reference("FHIRPathPatch")},
+        }
     schema = reference(resource_type or "RequestBundle")
-    shown = examples.of_body(resource_type or "Bundle", of_update=row.name is Name.UPDATE)
-    return {responses.FHIR_JSON: {"schema": schema, **shown}}
+    shown = examples.of_body(resource_type or "Bundle", of_update=row.name == Name.UPDATE)
+    return {responses.FHIR_JSON: {"schema": schema, **({} if row.by_criteria else shown)}}

@@ -34,16 +34,18 @@ def shared() -> dict[str, Json]:
     return {**_PATH, **_RESULT, **_REQUEST_HEADERS, **_FORMAT}
 
 
-def of_operation(name: Name, resource_type: str, path: str) -> list[Json]:
+def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool = False) -> list[Json]:
     """List the parameters of one operation."""
     named = [key for key in ("id", "version") if f"{{{key}}}" in path]
     named += _HEADERS_OF.get(name, ())
     own: list[Json] = []
-    if name is Name.SEARCH and not path.endswith("/_search"):
+    if by_criteria:
+        named = [key for key in named if key != "If-Match"]
+    if name == Name.SEARCH and not path.endswith("/_search"):
         own = [search_parameter(resource_type, one) for one in parameters(resource_type).values()]
         named += _CONTROLS
-    if name is Name.HISTORY:
-        named += ("_count", "_since")
+    if name.startswith("history"):
+        named += ("_count", "_since", "_at")
     return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
 
 
@@ -80,6 +82,18 @@ def _header(name: str, description: str, schema: Json | None = None, **more: Any
     return {**header, "schema": schema or {"type": "string"}, **more}
 
 
+CRITERIA: Json = {
+    "name": "criteria",
+    "in": "query",
+    "required": True,
+    "description": "Search parameters of this type that at most one resource matches, 412 otherwise.",
+    "style": "form",
+    "explode": True,
+    "schema": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+    "example": {"identifier": "https://rx-a.example/rx|RX-A-1001"},
+}
+"""The condition of an update, a patch or a deletion without an id."""
+
 _PATH = {
     "id": {
         "name": "id",
@@ -106,6 +120,7 @@ _RESULT = {
         example=20,
     ),
     "_since": _query("_since", "Only versions stored at or after this instant.", values.MOMENT),
+    "_at": _query("_at", "Only versions that were current at this time.", values.MOMENT),
     "_sort": _query("_sort", "Search parameters to sort by, with commas; '-' sorts downwards.", values.SORT),
     "_include": _query(
         "_include",
@@ -129,7 +144,7 @@ _RESULT = {
         "_elements", "Elements to show besides the mandatory ones, with commas.", values.NAMES
     ),
 }
-_CONTROLS = tuple(name for name in _RESULT if name != "_since")
+_CONTROLS = tuple(name for name in _RESULT if name not in {"_since", "_at"})
 
 _FORMAT = {
     "_format": _query(
@@ -168,12 +183,13 @@ _REQUEST_HEADERS = {
     "X-Request-Id": _header("X-Request-Id", "Name of this request in the logs; comes back in the answer."),
 }
 
-_HEADERS_OF: dict[Name, tuple[str, ...]] = {
+_HEADERS_OF: dict[str, tuple[str, ...]] = {
     Name.READ: ("If-None-Match", "If-Modified-Since"),
     Name.VREAD: ("If-None-Match", "If-Modified-Since"),
     Name.SEARCH: ("Prefer",),
     Name.CREATE: ("If-None-Exist", "Prefer"),
     Name.UPDATE: ("If-Match", "Prefer"),
+    "patch": ("If-Match", "Prefer"),
     Name.DELETE: ("If-Match",),
     Name.BUNDLE: ("Prefer",),
 }

@@ -20,7 +20,7 @@ FHIR_JSON = "application/fhir+json"
 
 _WRITING = (400, 401, 403, 404, 406, 409, 410, 412, 413, 415, 422, 503)
 
-STATUSES: dict[Name, tuple[int, ...]] = {
+STATUSES: dict[str, tuple[int, ...]] = {
     Name.CAPABILITIES: (200, 400, 406),
     Name.BUNDLE: (200, *_WRITING),
     Name.SEARCH: (200, 400, 401, 403, 406, 503),
@@ -28,8 +28,11 @@ STATUSES: dict[Name, tuple[int, ...]] = {
     Name.READ: (200, 304, 400, 401, 403, 404, 406, 410, 503),
     Name.VREAD: (200, 304, 400, 401, 403, 404, 406, 410, 503),
     Name.UPDATE: (200, 201, *_WRITING),
+    "patch": (200, *_WRITING),
     Name.DELETE: (204, 400, 401, 403, 404, 406, 409, 412, 422, 503),
     Name.HISTORY: (200, 400, 401, 403, 404, 406, 503),
+    "history-type": (200, 400, 401, 403, 406, 503),
+    "history-system": (200, 400, 401, 403, 406, 503),
 }
 """Every status that an operation can answer."""
 
@@ -101,7 +104,7 @@ def refusals() -> dict[str, Json]:
     return {error.__name__: _refusal(status) for status, (error, _) in _REFUSALS.items()}
 
 
-def of_operation(name: Name, resource_type: str, *, has_body: bool) -> dict[str, Json]:
+def of_operation(name: str, resource_type: str, *, has_body: bool) -> dict[str, Json]:
     """List the responses of one operation by status."""
     statuses = {*STATUSES[name], *((413, 415) if has_body else ())}
     return {str(status): _response(status, name, resource_type) for status in sorted(statuses)}
@@ -112,7 +115,7 @@ def content(schema: Json, media_type: str = FHIR_JSON) -> Json:
     return {"content": {media_type: {"schema": schema}}}
 
 
-def _response(status: int, name: Name, resource_type: str) -> Json:
+def _response(status: int, name: str, resource_type: str) -> Json:
     if status in _REFUSALS:
         return {"$ref": f"#/components/responses/{_REFUSALS[status][0].__name__}"}
     response: Json = {"description": _SUCCESS[status], "headers": _header_references(_sent(status, name))}
@@ -120,19 +123,21 @@ def _response(status: int, name: Name, resource_type: str) -> Json:
     return {**response, **content(schema)} if schema else response
 
 
-def _sent(status: int, name: Name) -> tuple[str, ...]:
+def _sent(status: int, name: str) -> tuple[str, ...]:
     """Name the headers of a success."""
-    if name in {Name.CREATE, Name.UPDATE}:
+    if name in {Name.CREATE, Name.UPDATE, "patch"}:
         return ("Location", *_VERSION)
     return _VERSION if name in {Name.READ, Name.VREAD} and status in {200, 304} else _ALWAYS
 
 
-def _body(name: Name, resource_type: str) -> Json:
-    if name in {Name.CREATE, Name.UPDATE}:
+def _body(name: str, resource_type: str) -> Json:
+    if name in {Name.CREATE, Name.UPDATE, "patch"}:
         return {"oneOf": [reference(resource_type), reference("OperationOutcome")]}
-    bundles = {
+    bundles: dict[str, str] = {
         Name.SEARCH: "SearchBundle",
         Name.HISTORY: "HistoryBundle",
+        "history-type": "HistoryBundle",
+        "history-system": "HistoryBundle",
         Name.BUNDLE: "ResponseBundle",
         Name.CAPABILITIES: "CapabilityStatement",
     }

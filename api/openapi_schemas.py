@@ -4,8 +4,8 @@
     DETAILED types      every element: cardinality, codes of required bindings, choices, ``_`` siblings
     other types         their resourceType; the server checks all of them in full all the same
 
-A schema never refuses what the server accepts. It accepts more where JSON Schema cannot say it: days that
-exist, where a Reference may point, invariants between elements.
+A schema never refuses what the server accepts. It accepts more where JSON Schema cannot say it: where a
+Reference may point, invariants between elements.
 
 Source: https://hl7.org/fhir/R4/json.html, https://spec.openapis.org/oas/v3.1.0#schema-object
 """
@@ -26,15 +26,19 @@ DETAILED = ("DocumentReference", "EpisodeOfCare", "MedicationRequest")
 MAX_CHOICE = 8
 """A choice of more types than these is described by the names of its members only."""
 
-YEAR = "([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
-MONTH = "(0[1-9]|1[0-2])"
-DAY_OF_YEAR = f"({MONTH}-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31|02-29)"
-"""Month and day; that the 29th of February exists in a leap year only, a pattern cannot say."""
-
+_YEAR = "([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
+_LEAP_YEAR = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)"
+_MONTH = "(0[1-9]|1[0-2])"
+_DAY = f"({_MONTH}-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
 _ZONE = "(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _TEXT = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f]+$"
 _INT32 = 2**31
+
+
+def calendar(time: str = "") -> str:
+    """Write the pattern of a year, a month, or a day that exists, this with a time when given."""
+    return f"({_YEAR}(-{_MONTH}|-{_DAY}{time})?|{_LEAP_YEAR}-02-29{time})"
 
 
 def _pattern(pattern: str) -> Schema:
@@ -57,9 +61,9 @@ PRIMITIVES: dict[str, Schema] = {
     "canonical": _pattern(r"^\S+$"),
     "oid": _pattern(r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$"),
     "uuid": _pattern("^urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
-    "date": _pattern(f"^{YEAR}(-{MONTH}|-{DAY_OF_YEAR})?$"),
-    "dateTime": _pattern(f"^{YEAR}(-{MONTH}|-{DAY_OF_YEAR}(T{_CLOCK}{_ZONE})?)?$"),
-    "instant": _pattern(f"^{YEAR}-{DAY_OF_YEAR}T{_CLOCK}{_ZONE}$"),
+    "date": _pattern(f"^{calendar()}$"),
+    "dateTime": _pattern(f"^{calendar(f'(T{_CLOCK}{_ZONE})?')}$"),
+    "instant": _pattern(f"^({_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)T{_CLOCK}{_ZONE}$"),
     "time": _pattern(f"^{_CLOCK}$"),
     "base64Binary": _pattern(r"^[A-Za-z0-9+/=\s]+$"),
 }
