@@ -1,0 +1,17 @@
+"""Changes parts of a resource; pure, nothing is stored here.
+
+    apply_json_patch   RFC 6902: pointers into the JSON       json_patch
+    apply_each         what every patch keeps to: limits      operations
+
+The document given is never changed. Every refusal is a ``BadRequest`` that names the operation by its
+number, the first being 1, and repeats no value. The result is not validated: it is to pass through the
+ordinary update, which finds a wrong type, an unknown member or an invalid resource.
+
+Source: https://hl7.org/fhir/R4/http.html#patch
+"""
+
+from __future__ import annotations
+
+from service.patch.json_patch import apply_json_patch
+
+__all__ = ["apply_json_patch"]
