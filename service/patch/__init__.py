@@ -1,7 +1,10 @@
-"""Changes parts of a resource; pure, nothing is stored here.
+"""Changes parts of a resource in the two ways that FHIR R4 has for it; pure, nothing is stored here.
 
-    apply_json_patch   RFC 6902: pointers into the JSON       json_patch
-    apply_each         what every patch keeps to: limits      operations
+    apply_json_patch      RFC 6902: pointers into the JSON            json_patch
+    apply_fhirpath_patch  Parameters: paths into the elements         fhirpath_patch
+                            expressions (text to steps) ── selection (steps to nodes) ── nodes
+                            content (what an operation puts there)
+    apply_each            what both keep to: limits, fixed members    operations
 
 The document given is never changed. Every refusal is a ``BadRequest`` that names the operation by its
 number, the first being 1, and repeats no value. The result is not validated: it is to pass through the
@@ -12,6 +15,7 @@ Source: https://hl7.org/fhir/R4/http.html#patch
 
 from __future__ import annotations
 
+from service.patch.fhirpath_patch import apply_fhirpath_patch
 from service.patch.json_patch import apply_json_patch
 
-__all__ = ["apply_json_patch"]
+__all__ = ["apply_fhirpath_patch", "apply_json_patch"]
