@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api import openapi
+from api.deps import services
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -81,14 +82,18 @@ async def styles(_request: Request) -> Response:
     return Response(_asset("swagger-ui.css"), media_type="text/css", headers=_HEADERS)
 
 
-async def as_yaml(_request: Request) -> Response:
-    """Give the contract as it is committed."""
-    return Response(openapi.as_yaml(), media_type="application/yaml", headers=_HEADERS)
+async def as_yaml(request: Request) -> Response:
+    """Give the contract as it is committed, but with this service's own origin."""
+    return Response(openapi.as_yaml(_origin(request)), media_type="application/yaml", headers=_HEADERS)
 
 
-async def as_json(_request: Request) -> Response:
+async def as_json(request: Request) -> Response:
     """Give the contract as JSON."""
-    return Response(openapi.as_json(), media_type="application/json", headers=_HEADERS)
+    return Response(openapi.as_json(_origin(request)), media_type="application/json", headers=_HEADERS)
+
+
+def _origin(request: Request) -> str:
+    return services(request).settings.base_url
 
 
 ROUTES = [

@@ -37,9 +37,13 @@ Every refusal is an OperationOutcome with all findings at once. A request may be
 answer was lost: a prescription is recognized by its identifier, anything else by `If-None-Exist`."""
 
 
+ORIGIN = "http://127.0.0.1:8000"
+"""Where the service listens unless told otherwise."""
+
+
 @cache
-def document() -> dict[str, Any]:
-    """Make the contract."""
+def document(origin: str = ORIGIN) -> dict[str, Any]:
+    """Make the contract of a service with this public origin."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -51,7 +55,7 @@ def document() -> dict[str, Any]:
         "security": [{"bearer": []}, {"smart": []}],
         "paths": {**openapi_operations.paths(), **openapi_oauth.paths()},
         "components": {
-            "securitySchemes": openapi_oauth.security_schemes(),
+            "securitySchemes": openapi_oauth.security_schemes(origin),
             "parameters": openapi_parameters.shared(),
             "headers": responses.headers(),
             "responses": responses.refusals(),
@@ -81,16 +85,16 @@ _Plain.add_representer(str, _text)
 
 
 @cache
-def as_yaml() -> bytes:
+def as_yaml(origin: str = ORIGIN) -> bytes:
     """Give the text of openapi.yaml."""
-    text = yaml.dump(document(), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
+    text = yaml.dump(document(origin), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
     return f"# Written by: kat-fhir openapi\n{text}".encode()
 
 
 @cache
-def as_json() -> bytes:
+def as_json(origin: str = ORIGIN) -> bytes:
     """Give the contract as JSON."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(document(origin))
 
 
 def write(path: Path) -> None:

@@ -76,8 +76,8 @@ def schemas() -> dict[str, Schema]:
     }
 
 
-def security_schemes() -> dict[str, Json]:
-    """Describe how a request proves who sends it."""
+def security_schemes(origin: str) -> dict[str, Json]:
+    """Describe how a request proves who sends it; OpenAPI wants the URLs absolute."""
     scopes = {
         "openid": "Who signed in.",
         "fhirUser": "The signed-in person's own resource.",
@@ -89,10 +89,14 @@ def security_schemes() -> dict[str, Json]:
             for name in RESOURCE_TYPES
         },
     }
-    token = {"tokenUrl": "/oauth/token", "scopes": scopes}
+    token = {"tokenUrl": f"{origin}/oauth/token", "scopes": scopes}
     flows = {
         "clientCredentials": token,
-        "authorizationCode": {"authorizationUrl": "/oauth/authorize", "refreshUrl": "/oauth/token", **token},
+        "authorizationCode": {
+            "authorizationUrl": f"{origin}/oauth/authorize",
+            "refreshUrl": f"{origin}/oauth/token",
+            **token,
+        },
     }
     return {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
