@@ -114,7 +114,7 @@ async def _unrouted(_request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", BadRequest.status)
     by_status = {
         NotFound.status: NotFound("There is no such route."),
-        MethodNotAllowed.status: MethodNotAllowed(),
+        MethodNotAllowed.status: MethodNotAllowed(headers=getattr(error, "headers", None)),
     }
     return wire.failure(by_status.get(status, BadRequest()))
 

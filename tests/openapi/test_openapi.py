@@ -208,3 +208,11 @@ def test_every_example_works_on_the_demo_practice(
             headers={"Content-Type": "application/fhir+json"},
         )
     assert answer.status_code in {200, 201}, answer.text
+
+
+def test_a_method_that_is_not_offered_is_answered_with_those_that_are(server: harness.Server):
+    with server.http() as http:
+        answer = http.delete("/oauth/token")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert answer.json()["issue"][0]["code"] == "not-supported"
