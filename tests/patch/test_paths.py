@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import patch_kit
 import pytest
-
-from service.patch import apply_fhirpath_patch
 
 UNREADABLE = (
     "Operation 1: The path is not understood. Use members, [n], first(), last(), where(), ofType(), as() and "
@@ -13,9 +12,7 @@ UNREADABLE = (
 
 
 def delete(document, path):
-    parts = [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": path}]
-    parameters = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
-    return apply_fhirpath_patch(document, parameters)
+    return patch_kit.patch(document, patch_kit.delete(path))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patch_kit import delete, patch
 
 from models.definitions.structures import structure
 from models.document import parse, serialize
@@ -156,18 +157,15 @@ def test_a_body_of_any_shape_succeeds_or_is_refused(resource, body):
 @PROFILE
 @given(st.sampled_from(RESOURCES), st.text(alphabet="Patient.name[0]()='\\`@$ !or&where", max_size=40))
 def test_a_path_of_any_characters_succeeds_or_is_refused(resource, path):
-    part = [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": path}]
-    body = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+    body = {"resourceType": "Parameters", "parameter": [delete(path)]}
     require_patched_or_refused(apply_fhirpath_patch, resource, body)
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource["resourceType"])
 def test_every_element_can_be_taken_out_unless_it_is_fixed_or_one_of_several(resource):
     for path, is_there in paths(resource, resource["resourceType"], resource["resourceType"]):
-        part = [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": path}]
-        body = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
         try:
-            patched = apply_fhirpath_patch(resource, body)
+            patched = patch(resource, delete(path))
         except BadRequest as error:
             assert any(reason in str(error) for reason in ("several", "itself", "cannot change"))  # noqa: PT017
         else:
