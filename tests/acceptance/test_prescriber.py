@@ -19,6 +19,7 @@ from fhirpy.base.exceptions import OperationOutcome
 from practice_kit import Practice, findings, number, order, rules
 
 from models.kat.systems import DEA, NPI
+from service.demo.build import identifier
 
 REPEATS = "MedicationRequest.dispenseRequest.numberOfRepeatsAllowed"
 VALIDITY_END = "MedicationRequest.dispenseRequest.validityPeriod.end"
@@ -48,6 +49,14 @@ def prescribed_by(npi: str | None = None, dea: str | None = None) -> dict[str, A
     contained = [{"resourceType": "Practitioner", "id": "p", "identifier": identifiers}]
     return {"contained": contained, "requester": {"reference": "#p"}}
 
+
+PLACEHOLDER = {
+    "resourceType": "Patient",
+    "id": "p",
+    "identifier": [identifier("mrn", "KAT-0002")],
+    "name": [{"family": "Placeholder"}],
+    "birthDate": "1979-07-05",
+}
 
 REFUSED: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
     "a dose that is text": ({"dosageInstruction": dosed("200")}, 400, ("structure", f"{DOSE}.value")),
@@ -87,6 +96,28 @@ REFUSED: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
         {"identifier": [{"value": "refused without a system"}]},
         422,
         ("RX-16", "MedicationRequest.identifier"),
+    ),
+    "a contained order for somebody else": (
+        {
+            "contained": [
+                {
+                    "resourceType": "MedicationRequest",
+                    "id": "m",
+                    "status": "active",
+                    "intent": "order",
+                    "medicationCodeableConcept": {"text": "x"},
+                    "subject": {"reference": "Patient/pat-1"},
+                }
+            ],
+            "supportingInformation": [{"reference": "#m"}],
+        },
+        422,
+        ("RX-7", "MedicationRequest.contained[0].subject"),
+    ),
+    "a patient of another birth date": (
+        {"contained": [PLACEHOLDER], "subject": {"reference": "#p"}},
+        422,
+        ("RX-7", "MedicationRequest.contained[0].birthDate"),
     ),
     "a therapist as requester": (
         {"requester": {"reference": "PractitionerRole/role-th"}},
@@ -231,6 +262,30 @@ def test_the_same_number_of_another_system_is_another_prescription(
         answer = post(other, elsewhere)
     assert (stored.status_code, answer.status_code) == (201, 201)
     assert answer.json()["id"] != stored.json()["id"]
+
+
+def test_criteria_that_match_two_prescriptions_are_refused(
+    prescriber: httpx.Client, practice: Practice
+) -> None:
+    twins = number("twins")
+    for _ in range(2):
+        document = order()
+        document["identifier"].append({"use": "secondary", "system": "urn:twins", "value": twins})
+        assert post(prescriber, document).status_code == 201
+    value = number()
+    answer = post(prescriber, order(value), If_None_Exist=f"identifier=urn:twins|{twins}")
+    assert answer.status_code == 412
+    assert findings(answer) == {("conflict", "")}
+    assert practice.vault.orders(value) == 0
+
+
+def test_an_update_of_a_version_that_is_no_longer_the_newest_is_refused(prescriber: httpx.Client) -> None:
+    stored = post(prescriber, order()).json()
+    url, if_match = f"/MedicationRequest/{stored['id']}", {"If-Match": 'W/"1"'}
+    second = prescriber.put(url, json={**stored, "status": "on-hold"}, headers=if_match)
+    third = prescriber.put(url, json={**stored, "status": "stopped"}, headers=if_match)
+    assert (second.status_code, third.status_code) == (200, 412)
+    assert prescriber.get(url).content == second.content
 
 
 def test_a_transaction_is_stored_as_a_whole_or_not_at_all(

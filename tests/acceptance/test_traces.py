@@ -1,7 +1,8 @@
 """What a request leaves behind: an audit record always, a log line and a figure without anybody's data.
 
 Canaries are values that appear nowhere else. They are sent wherever a client can put a value, and then
-looked for wherever they must not be: in logs, in figures, and in the answers to refused requests.
+looked for wherever they must not be: in logs, in figures, and in the answers to refused requests. The
+name of a search parameter is no value: a refusal may repeat it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ AUDITED: dict[str, tuple[str, str, Any, tuple[str, str | None, int]]] = {
     "a history": ("GET", "/Patient/pat-1/_history", None, ("history-instance", "Patient", 200)),
     "a search": ("GET", "/Patient?name=x", None, ("search-type", "Patient", 200)),
     "a refused search": ("GET", "/Patient?birthdate=x", None, ("search-type", "Patient", 400)),
-    "a body of another type": ("POST", "/Patient", "<Patient/>", ("create", "Patient", 415)),
+    "a body of another type": ("POST", "/Patient", "a Patient", ("create", "Patient", 415)),
     "a forbidden search": ("GET", "/Consent", None, ("search-type", "Consent", 403)),
     "a forbidden creation": ("POST", "/Consent", {"resourceType": "Consent"}, ("create", "Consent", 403)),
     "a forbidden deletion": ("DELETE", "/Consent/x", None, ("delete", "Consent", 403)),
@@ -59,7 +60,9 @@ def test_an_audit_record_is_left_by(case: str, clerk: httpx.Client, practice: Pr
     method, url, body, record = AUDITED[case]
     request_id = str(uuid4())
     content = json.dumps(body) if isinstance(body, dict) else body
-    headers = {"X-Request-Id": request_id} | ({"Content-Type": "text/xml"} if content == "<Patient/>" else {})
+    headers = {"X-Request-Id": request_id} | (
+        {"Content-Type": "text/turtle"} if content == "a Patient" else {}
+    )
     answer = clerk.request(method, url, content=content, headers=headers)
     assert (answer.status_code, audited(practice, request_id)) == (record[2], [record])
 
@@ -173,7 +176,7 @@ def refused_requests() -> list[dict[str, Any]]:
         post(order(subject={"identifier": {"system": "urn:x", "value": c("mrn")}}), "/MedicationRequest"),
         post(patient(id="other"), f"/Patient/{c('id')}", "PUT"),
         post(patient(id="pat-1"), "/Patient/pat-1", "PUT", **{"If-Match": c("if-match")}),
-        post(patient(), **{"If-None-Exist": f"{c('parameter')}=1"}),
+        post(patient(), **{"If-None-Exist": f"nonsense={c('value')}"}),
         post(patient(), **{"If-None-Exist": f"birthdate={c('value')}"}),
         post(patient(), Prefer=f"return={c('prefer')}"),
         post(patient(), **{"Content-Type": f"text/{c('type')}"}),
@@ -190,17 +193,13 @@ def refused_requests() -> list[dict[str, Any]]:
             f"/Patient?birthdate={c('date')}",
             f"/Patient?_lastUpdated={c('instant')}",
             f"/Patient?_count={c('count')}",
-            f"/Patient?_sort={c('sort')}",
             f"/Patient?_page={c('page')}",
-            f"/Patient?_include={c('include')}",
-            f"/Patient?family:{c('modifier')}=x",
             f"/Patient?_format={c('format')}",
             f"/Observation?value-quantity={c('quantity')}",
         )),
         {"method": "GET", "url": f"/Patient?nonsense={c('value')}", "headers": STRICT},
         {"method": "GET", "url": "/Patient/pat-1", "headers": {"Authorization": f"Bearer {c('token')}"}},
         {"method": "GET", "url": "/Patient/pat-1", "headers": {"Accept": f"text/{c('accept')}"}},
-        {"method": c("method").replace("-", ""), "url": "/Patient/pat-1"},
     ]  # fmt: skip
 
 
