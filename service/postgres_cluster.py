@@ -128,11 +128,8 @@ class Cluster:
 
     def discard_socket_directory(self) -> None:
         """Remove the socket's folder when it is in the temporary directory; its server has ended."""
-        configuration = self.path / "kat-fhir.conf"
-        lines = configuration.read_text(encoding="utf-8").splitlines() if configuration.exists() else []
-        for line in lines:
-            directory = Path(line.partition(" = ")[2].strip("'\""))
-            if line.startswith("unix_socket_directories") and directory.name.startswith("kat-fhir-"):
+        for directory in self._socket_places():
+            if directory.name.startswith("kat-fhir-"):
                 shutil.rmtree(directory, ignore_errors=True)
 
     def _initialize(self, owner: postgres_user.Owner) -> None:
@@ -155,19 +152,31 @@ class Cluster:
         return directory
 
     def _discard_stale(self) -> None:
-        """Remove the lock file of a server that is certainly gone.
+        """Remove the lock files, of folder and socket, of a server that is certainly gone.
 
         PostgreSQL does so itself, but takes any process with that id for the server: one that nobody reaped,
         or another program's after a restart of a container.
         """
-        lines = self._postmaster()
-        if not lines or self.is_running():
+        if self.is_running():
             return
-        deadline = time.monotonic() + PATIENCE_S
-        while any(True for _ in _processes_in(self.path)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if not _answers(lines):
+        lines = self._postmaster()
+        if lines:
+            deadline = time.monotonic() + PATIENCE_S
+            while any(True for _ in _processes_in(self.path)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if _answers(lines):
+                return
             (self.path / "postmaster.pid").unlink(missing_ok=True)
+        for lock in [lock for place in self._socket_places() for lock in place.glob(".s.PGSQL.*.lock")]:
+            if not _listens(lock.with_suffix("")):
+                lock.unlink(missing_ok=True)
+
+    def _socket_places(self) -> list[Path]:
+        """List the folders in which the configuration puts the socket."""
+        configuration = self.path / "kat-fhir.conf"
+        lines = configuration.read_text(encoding="utf-8").splitlines() if configuration.exists() else []
+        named = [line.partition(" = ")[2] for line in lines if line.startswith("unix_socket_directories")]
+        return [Path(place.strip("'\"").replace("''", "'")) for place in named]
 
     def _postmaster(self) -> list[str]:
         """The lines of postmaster.pid: pid, cluster, start, port, socket directory, host, memory, status."""
@@ -206,9 +215,13 @@ def _answers(lines: list[str]) -> bool:
     """Whether a server, perhaps of another container, listens on the socket that this lock file names."""
     if len(lines) <= SOCKET_DIRECTORY or not lines[SOCKET_DIRECTORY].strip():
         return False
+    return _listens(Path(lines[SOCKET_DIRECTORY].strip()) / f".s.PGSQL.{lines[PORT]}")
+
+
+def _listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
-            probe.connect(f"{lines[SOCKET_DIRECTORY].strip()}/.s.PGSQL.{lines[PORT]}")
+            probe.connect(str(path))
         except OSError:
             return False
         return True
