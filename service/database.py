@@ -16,8 +16,10 @@ Source: https://magicstack.github.io/asyncpg/current/api/index.html#connection-p
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -155,6 +157,11 @@ class Lease:
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         try:
+            if isinstance(error, asyncpg.InterfaceError | asyncpg.DataError):
+                # The driver may have prepared a statement and then refused its arguments, without telling the
+                # server that nothing follows: the server's time limit would hit whoever borrows this next.
+                with suppress(asyncpg.InterfaceError):  # It is not ours any more when the server ended it.
+                    self._connection.terminate()
             await self._database.pool.release(self._connection)
         except Exception as lost:
             _raise_translated(lost)
@@ -185,7 +192,8 @@ def translated(error: BaseException) -> FhirError | None:
     if isinstance(error, asyncpg.QueryCanceledError):
         return TooCostly(headers={"Retry-After": str(RETRY_AFTER_S)})
     if isinstance(error, asyncpg.InterfaceError):
-        return unavailable() if "clos" in str(error) else None
+        # A connection that the server ended leaves the pool by itself: "closed", or "released".
+        return unavailable() if re.search("clos|released", str(error)) else None
     return unavailable() if isinstance(error, GONE) else None
 
 
