@@ -132,7 +132,7 @@ def not_modified(version: Version, headers: Mapping[str, str]) -> bool:
     if headers.get("if-modified-since"):
         try:
             since = parsedate_to_datetime(str(headers["if-modified-since"]))
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
         return since.tzinfo is not None and version.last_updated.replace(microsecond=0) <= since
     return False

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
 import msgspec
 
+from service.search.values import ALWAYS, NEVER
+
 PARAMETER = "_page"
+
+GREATEST_EXPONENT = 200
+"""Beyond every number that a document may hold; Postgres refuses some that Python reads."""
 
 Key: TypeAlias = datetime | Decimal | str | None
 
@@ -57,8 +62,21 @@ def read_key(text: str | None, data_type: str) -> Key:
     if text is None or data_type == "text":
         return text
     if data_type == "timestamptz":
-        return datetime.fromisoformat(text)
+        return _moment(text)
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation as error:
+        raise ValueError(PARAMETER) from error
+    if not number.is_finite() or abs(number.adjusted()) > GREATEST_EXPONENT:
+        raise ValueError(PARAMETER)
+    return number
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment in (ALWAYS, NEVER):
+        return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
         raise ValueError(PARAMETER) from error

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Term, Text
 from service.search.registry import Parameter, targets
-from service.search.values import LITERAL, folded, interval, relative, term, token_term
+from service.search.values import ALWAYS, LITERAL, NEVER, folded, interval, relative, term, token_term
 
 PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
@@ -97,7 +97,7 @@ def date(text: str) -> tuple[Operand, ...]:
     """A date with an optional prefix; a ``+`` that arrived as a space is put back."""
     found = PREFIX.fullmatch(text.replace(" ", "+"))
     covered = interval(found[2]) if found else None
-    if found is None or covered is None:
+    if found is None or covered is None or (found[1] == "ap" and covered[0] in (ALWAYS, NEVER)):
         raise ValueError
     return (Moment(found[1] or "eq", *covered),)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from models.errors import BadRequest
 from models.resource import table_name
 from service.search import comparisons, links
 from service.search.criteria import (
@@ -45,6 +46,14 @@ from service.search.registry import Parameter
 
 MAX_ALTERNATIVES = 8
 """Up to so many terms are ORed; more are probed one by one, since the planner misjudges long lists."""
+
+MAX_ARGUMENTS = 10_000
+"""Values of one statement; the driver's own limit is 32,767."""
+
+MAX_HOPS_OF_ALL = 1_000
+"""Tables that the chains of one search may visit; without types, a chain branches at every reference."""
+
+TOO_MANY = "The search has too many values or chains; ask in several searches, and name the types of chains."
 
 NAME = re.compile(r"[\w:=/-]+", re.ASCII)
 
@@ -74,12 +83,16 @@ class Builder:
 
     def argument(self, value: Any, data_type: str = "") -> str:
         """Add an argument and name it."""
+        if len(self.arguments) == MAX_ARGUMENTS:
+            raise BadRequest(TOO_MANY)
         self.arguments.append(value)
         cast = f"::{data_type}" if data_type else ""
         return f"${self.first_argument + len(self.arguments) - 1}{cast}"
 
     def alias(self) -> str:
         """A fresh alias for a table."""
+        if self.aliases == MAX_HOPS_OF_ALL:
+            raise BadRequest(TOO_MANY)
         self.aliases += 1
         return f"c{self.aliases}"
 

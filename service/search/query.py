@@ -26,6 +26,10 @@ from service.search.registry import parameters
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_SORT_KEYS = 5
+MAX_CRITERIA = 200
+MAX_INCLUDES = 100
+"""Kinds of includes of one search; ``Type:*`` counts as all it stands for."""
+
 SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
 IGNORED = frozenset({"_format", "_pretty"})
 """Parameters of the answer's format, read elsewhere."""
@@ -78,7 +82,7 @@ def parse(resource_type: str, pairs: Pairs, *, base_url: str, strict: bool = Fal
             if (control := CONTROLS.get(name.partition(":")[0])) is not None:
                 control(query, name, printable(name, value))
             elif value:
-                query.criteria.append(reader.criterion(resource_type, name, printable(name, value)))
+                room_for_one(query).append(reader.criterion(resource_type, name, printable(name, value)))
             else:
                 reading.without_value(name)
         except Unknown as unknown:
@@ -103,6 +107,13 @@ def clauses(resource_type: str, query_string: str, *, base_url: str) -> tuple[Cr
     return tuple(query.criteria)
 
 
+def room_for_one(query: Query) -> list[Criterion]:
+    """The criteria of a search, unless there are too many already."""
+    if len(query.criteria) == MAX_CRITERIA:
+        raise BadRequest(f"More than {MAX_CRITERIA} criteria in one search are not supported.")
+    return query.criteria
+
+
 def printable(name: str, value: str) -> str:
     """Refuse what the database cannot hold: NUL and halves of surrogate pairs."""
     if "\0" in value or (
@@ -124,7 +135,7 @@ def take_sort(query: Query, name: str, value: str) -> None:
     """``_sort=-date,status``."""
     known = parameters(query.resource_type)
     keys = value.split(",")
-    if len(keys) > MAX_SORT_KEYS:
+    if len(query.sort) + len(keys) > MAX_SORT_KEYS:
         raise unreadable(name)
     for key in keys:
         one = known.get(key.removeprefix("-"))
@@ -167,9 +178,12 @@ def take_include(query: Query, name: str, value: str) -> None:
     word, _, modifier = name.partition(":")
     if modifier not in {"", "iterate", "recurse"}:
         raise unreadable(name)
-    query.includes.extend(
-        reading.includes(query.resource_type, value, iterate=bool(modifier), reverse=word == "_revinclude")
+    found = reading.includes(
+        query.resource_type, value, iterate=bool(modifier), reverse=word == "_revinclude"
     )
+    query.includes = list(dict.fromkeys([*query.includes, *found]))
+    if len(query.includes) > MAX_INCLUDES:
+        raise BadRequest(f"More than {MAX_INCLUDES} kinds of includes in one search are not supported.")
 
 
 def take_cursor(query: Query, name: str, value: str) -> None:

@@ -36,6 +36,7 @@ from service.search.values import term
 
 MAX_HOPS = 5
 MAX_VALUES = 500
+TOO_MANY_VALUES = f"More than {MAX_VALUES} values in one search parameter are not supported."
 SAFE_NAME = re.compile(r"[\w:.-]{1,80}", re.ASCII)
 
 MODIFIERS = {
@@ -152,7 +153,7 @@ class Reader:
         read = self.operand_reader(one, name, modifier)
         values = operands.split(value, ",")
         if len(values) > MAX_VALUES:
-            raise BadRequest(f"More than {MAX_VALUES} values in one search parameter are not supported.")
+            raise BadRequest(TOO_MANY_VALUES)
         try:
             found = tuple(dict.fromkeys(operand for text in values for operand in read(text)))
         except (ValueError, ArithmeticError):
@@ -190,7 +191,10 @@ class Reader:
             raise unsupported_modifier(name)
         first, second = (parameters(resource_type)[code] for code in one.components)
         found: list[Criterion] = []
-        for text in operands.split(value, ","):
+        values = operands.split(value, ",")
+        if len(values) > MAX_VALUES:
+            raise BadRequest(TOO_MANY_VALUES)
+        for text in values:
             parts = operands.split(text, "$")
             if len(parts) != COMPOSITE_PARTS or not all(parts):
                 raise unreadable(name)

@@ -26,6 +26,9 @@ ALWAYS = datetime.max  # noqa: DTZ901 - the driver reads exactly this value as i
 NEVER = datetime.min  # noqa: DTZ901 - the driver reads exactly this value as minus infinity
 """An interval without a beginning."""
 
+MAX_REMEMBERED = 256
+"""Characters of a text whose reading is remembered: whoever sends texts must not choose how much that is."""
+
 MOMENT = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)"
     r"(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
@@ -66,13 +69,16 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-@lru_cache(maxsize=8192)
 def relative(reference: str, fhir_base: str) -> str | None:
     """Spell a literal reference as ``Type/id`` when it is ours; None for a contained resource.
 
     ``fhir_base`` ends in a slash. The version is dropped: a search for a resource finds references to any
     of its versions.
     """
+    return (_relative if len(reference) <= MAX_REMEMBERED else _spelled)(reference, fhir_base)
+
+
+def _spelled(reference: str, fhir_base: str) -> str | None:
     if not reference or reference[0] == "#":
         return None
     local = reference.removeprefix(fhir_base)
@@ -80,12 +86,19 @@ def relative(reference: str, fhir_base: str) -> str | None:
     return bare if LITERAL.fullmatch(bare) else local
 
 
-@lru_cache(maxsize=8192)
+_relative = lru_cache(maxsize=8192)(_spelled)
+
+
 def interval(text: str) -> Interval | None:
     """Read a date of any precision as the time it covers; None when it is not a date.
 
     A time without an offset is taken as UTC.
     """
+    return _interval(text) if len(text) <= MAX_REMEMBERED else None
+
+
+@lru_cache(maxsize=8192)
+def _interval(text: str) -> Interval | None:
     found = MOMENT.fullmatch(text)
     if found is None:
         return None
