@@ -13,6 +13,8 @@ Source: https://hl7.org/fhir/R4/http.html#transaction
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -24,9 +26,10 @@ from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.outcome import outcome
 from models.principal import OPERATOR
 from service import conditional, intake, store, write
+from service.access import decide
 from service.interaction import Answer, Interaction, Name, interpret
 from service.kat.elements import text
-from service.perform import perform
+from service.perform import noted, perform
 from service.store import LostRace
 from service.write import ATTEMPTS
 
@@ -39,6 +42,9 @@ MAX_ENTRIES = 5_000
 """Entries of a client's bundle; ``kat-fhir load`` has no limit, because one file is one transaction."""
 
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
+_STORES = frozenset({Name.CREATE, Name.UPDATE})
+_RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
+_QUOTED = re.compile(r'"([^"]*)(?=")')
 _CONDITIONS = ("ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist")
 _LINKS = frozenset(
     {"reference", "url", "uri", "valueUri", "valueUrl", "valueCanonical", "valueOid", "valueUuid"}
@@ -55,6 +61,30 @@ class Entry:
     full_url: str
     ask: Interaction
     known: Answer | None = None
+
+    @property
+    def root(self) -> str:
+        """The server that ``full_url`` names a resource of, with a slash; empty for any other URL.
+
+        Source: https://hl7.org/fhir/R4/bundle.html#references
+        """
+        found = _RESTFUL.fullmatch(self.full_url)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The places of all entries as one entry sees them: its relative links start where its own URL does."""
+
+    absolute: dict[str, str]
+    root: str
+
+    def get(self, link: str) -> str:
+        """Return where a link leads here, or the link itself."""
+        found = self.absolute.get(link)
+        if found is None and self.root:
+            found = self.absolute.get(self.root + link)
+        return link if found is None else found
 
 
 async def execute(ctx: Context, ask: Interaction) -> Answer:
@@ -74,28 +104,27 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
             f"Bundle.entry is a list of at most {MAX_ENTRIES} entries.", expression="Bundle.entry"
         )
     if kind == "batch":
-        return _response(
-            ctx, kind, [await _batched(ctx, items, number, ask) for number in range(len(items))], ask
-        )
+        urls = Counter(text(item, "fullUrl") for item in items)
+        answers = [await _batched(ctx, item, number, ask, urls) for number, item in enumerate(items)]
+        return _response(ctx, kind, answers, ask)
     entries = [_entry(ctx, item, number, ask) for number, item in enumerate(items)]
     return _response(ctx, kind, await _transaction(ctx, entries), ask)
 
 
-async def _batched(ctx: Context, items: list[Any], number: int, ask: Interaction) -> Answer | FhirError:
+async def _batched(
+    ctx: Context, item: Any, number: int, ask: Interaction, urls: Counter[str | None]
+) -> Answer | FhirError:
     try:
-        entry = _entry(ctx, items[number], number, ask)
-        _refuse_links_between(items, number)
+        entry = _entry(ctx, item, number, ask)
+        _refuse_links_between(entry, urls)
         return await perform(ctx, entry.ask)
     except FhirError as refusal:
         return refusal
 
 
-def _refuse_links_between(items: list[Any], number: int) -> None:
-    others = {text(item, "fullUrl") for at, item in enumerate(items) if at != number}
-    own = items[number].get("resource")
-    if isinstance(own, dict) and any(
-        link[key] in others and str(link[key]).startswith("urn:") for link, key in _links(own)
-    ):
+def _refuse_links_between(entry: Entry, urls: Counter[str | None]) -> None:
+    linked = {link[key] for link, key in _links(entry.ask.document) if link[key].startswith("urn:")}
+    if any(urls[url] > (url == entry.full_url) for url in linked):
         raise BadRequest("Entries of a batch cannot refer to each other; send a transaction.")
 
 
@@ -128,18 +157,34 @@ async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
     """Give every creation its id, rewrite references, and note what will be stored."""
     entries = [await _with_id(ctx, entry) for entry in entries]
     _refuse_double_targets(entries)
-    places = {
-        entry.full_url: f"{entry.ask.resource_type}/{entry.ask.id}"
-        for entry in entries
-        if entry.full_url and entry.ask.id
-    }
+    places = _places(entries)
     identified = []
     for entry in entries:
-        document = _rewritten(entry.ask.document, places)
+        document = _rewritten(entry.ask.document, _Seen(places, entry.root))
         identified.append(replace(entry, ask=structs.replace(entry.ask, document=document)))
-        if document is not None and entry.known is None:
+        # What an entry carries that stores nothing must not stand in for a resource.
+        if document is not None and entry.known is None and entry.ask.name in _STORES:
             ctx.pending[f"{entry.ask.resource_type}/{entry.ask.id}"] = document
     return identified
+
+
+def _places(entries: list[Entry]) -> dict[str, str]:
+    """Map the ``fullUrl`` of every entry that stores something to its place here.
+
+    Raises:
+        BadRequest: two entries have the same ``fullUrl``, so that a link to it could mean either.
+    """
+    places: dict[str, str] = {}
+    for entry in entries:
+        if not entry.full_url or not entry.ask.id or entry.ask.name not in _STORES:
+            continue
+        if entry.full_url in places:
+            raise BadRequest(
+                "Two entries have the same fullUrl; give each its own.",
+                expression=f"Bundle.entry[{entry.number}].fullUrl",
+            )
+        places[entry.full_url] = f"{entry.ask.resource_type}/{entry.ask.id}"
+    return places
 
 
 async def _with_id(ctx: Context, entry: Entry) -> Entry:
@@ -160,18 +205,27 @@ async def _with_matching_id(ctx: Context, entry: Entry) -> Entry:
 
 
 async def _known(ctx: Context, ask: Interaction) -> Answer | None:
-    found = write.criteria(ask)
+    """Find what a creation would repeat; whether its sender may be told is asked when it is performed."""
+    decide.authorize(ctx.principal, "c", ask.resource_type, base_url=ctx.settings.base_url)
+    claim, found = _claimed(ask)
     if found is not None:
         match = await conditional.only_match(ctx, ask.resource_type, found)
         if match is not None:
             return Answer(200, match)
-    claim = intake.claim_of(ask.resource_type, ask.document or {})
-    return await intake.repeated(ctx, claim, {}, compares=False) if claim else None
+    known = claim and await intake.held(ctx, claim)
+    return Answer(200, known) if known else None
+
+
+def _claimed(ask: Interaction) -> tuple[store.Claim | None, conditional.Pairs | None]:
+    """Return the identifier that a creation claims, and the criteria that ask for anything else."""
+    claim, found = intake.claim_of(ask.resource_type, ask.document or {}), write.criteria(ask)
+    return claim, None if found is not None and intake.is_by_claim(found, claim) else found
 
 
 async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
     answers: dict[int, Answer | FhirError] = {}
-    for entry in sorted(entries, key=lambda planned: _ORDER[planned.method]):
+    # In one order for all, so that two transactions rarely wait for each other.
+    for entry in sorted(entries, key=_turn):
         try:
             answers[entry.number] = await _perform(ctx, entry)
         except FhirError as refusal:
@@ -181,12 +235,20 @@ async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | Fhir
 
 
 async def _perform(ctx: Context, entry: Entry) -> Answer:
-    if entry.known is None:
+    known = entry.known
+    if known is None:
         return await perform(ctx, entry.ask)
-    claim = intake.claim_of(entry.ask.resource_type, entry.ask.document or {})
-    if claim and entry.ask.if_none_exist is None:
-        await intake.repeated(ctx, claim, entry.ask.document or {})
-    return entry.known
+
+    async def recognize(ctx: Context, ask: Interaction) -> Answer:
+        claim, found = _claimed(ask)
+        repeats = claim and found is None and await intake.repeated(ctx, ask, claim, ask.document or {})
+        return repeats or known
+
+    return await noted(ctx, entry.ask, recognize)
+
+
+def _turn(entry: Entry) -> tuple[int, str, str]:
+    return _ORDER[entry.method], entry.ask.resource_type, entry.ask.id
 
 
 def _placed(issue: Issue, number: int) -> Issue:
@@ -236,37 +298,36 @@ def _text(value: Any, expression: str) -> str | None:
 
 
 def _refuse_double_targets(entries: list[Entry]) -> None:
-    seen: set[tuple[str, str]] = set()
+    seen: set[object] = set()
     for entry in entries:
         if entry.method in {"GET", "HEAD"} or not entry.ask.id:
             continue
-        target = (entry.ask.resource_type, entry.ask.id)
-        if target in seen:
+        claim = intake.claim_of(entry.ask.resource_type, entry.ask.document or {})
+        targets = {(entry.ask.resource_type, entry.ask.id), *([claim] if claim else [])}
+        if targets & seen:
             raise BadRequest(
                 "Two entries of a transaction write the same resource.",
                 expression=f"Bundle.entry[{entry.number}]",
             )
-        seen.add(target)
+        seen |= targets
 
 
-def _rewritten(document: dict[str, Any] | None, places: dict[str, str]) -> dict[str, Any] | None:
+def _rewritten(document: dict[str, Any] | None, places: _Seen) -> dict[str, Any] | None:
     """Return the document with every link to an entry's ``fullUrl`` naming the resource's place here.
 
     What does not change is shared with the original, which a second attempt needs as it came.
     """
-    if document is None or not places:
+    if document is None or not places.absolute:
         return document
     changed: dict[str, Any] = _relinked(document, places)
     narrative = changed.get("text")
     if isinstance(narrative, dict) and isinstance(narrative.get("div"), str):
-        div = narrative["div"]
-        for full_url, place in places.items():
-            div = div.replace(f'"{full_url}"', f'"{place}"')
+        div = _QUOTED.sub(lambda quoted: '"' + places.get(quoted[1]), narrative["div"])
         changed = {**changed, "text": {**narrative, "div": div}}
     return changed
 
 
-def _relinked(value: Any, places: dict[str, str]) -> Any:
+def _relinked(value: Any, places: _Seen) -> Any:
     if isinstance(value, dict):
         changes = {key: new for key, item in value.items() if (new := _new(key, item, places)) is not item}
         return {**value, **changes} if changes else value
@@ -274,9 +335,9 @@ def _relinked(value: Any, places: dict[str, str]) -> Any:
     return items if any(new is not item for new, item in zip(items, value, strict=True)) else value
 
 
-def _new(key: str, item: Any, places: dict[str, str]) -> Any:
+def _new(key: str, item: Any, places: _Seen) -> Any:
     if isinstance(item, str):
-        return places.get(item, item) if key in _LINKS else item
+        return places.get(item) if key in _LINKS else item
     return _relinked(item, places) if isinstance(item, dict | list) else item
 
 

@@ -8,6 +8,7 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/refer
 
 from __future__ import annotations
 
+from copy import deepcopy
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 ENOUGH = 2
 """Matches that are fetched: whether there are two or a thousand makes no difference."""
 
+
+MAX_CONDITIONAL = 100
+"""Conditional references of one resource; each costs a search."""
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -74,25 +78,44 @@ async def only_match(ctx: Context, resource_type: str, criteria: Pairs) -> Versi
     return None
 
 
+def _parts(ctx: Context, reference: str) -> tuple[str, str, str]:
+    return reference.removeprefix(f"{ctx.fhir_base}/").partition("?")
+
+
+async def _match(ctx: Context, resource_type: str, criteria: str) -> Version | None:
+    try:
+        return await only_match(ctx, resource_type, criteria_of(criteria))
+    except PreconditionFailed:
+        return None
+
+
 async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
     """Replace every reference of the form ``Type?criteria`` by the one resource that matches.
 
     Raises:
+        BadRequest: there are too many, or their criteria are not understood.
         Unprocessable: none or several match; every such reference is named.
     """
-    unmatched: set[str] = set()
+    wanted = {
+        link["reference"]: (resource_type, criteria)
+        for link in links(document)
+        for resource_type, mark, criteria in [_parts(ctx, link["reference"])]
+        if mark and resource_type in RESOURCE_TYPES
+    }
+    if not wanted:
+        return
+    if len(wanted) > MAX_CONDITIONAL:
+        raise BadRequest(f"More than {MAX_CONDITIONAL} conditional references in a resource are too many.")
+    found = {
+        reference: match.id if (match := await _match(ctx, *parts)) else None
+        for reference, parts in wanted.items()
+    }
+    # The document as it was sent stays: another attempt may find other matches.
+    document.update(deepcopy(document))
     for link in links(document):
-        resource_type, mark, criteria = link["reference"].removeprefix(f"{ctx.fhir_base}/").partition("?")
-        if not mark or resource_type not in RESOURCE_TYPES:
-            continue
-        try:
-            match = await only_match(ctx, resource_type, criteria_of(criteria))
-        except PreconditionFailed:
-            match = None
-        if match is None:
-            unmatched.add(link["reference"])
-        else:
-            link["reference"] = f"{resource_type}/{match.id}"
+        if (matched := found.get(link["reference"])) is not None:
+            link["reference"] = f"{wanted[link['reference']][0]}/{matched}"
+    unmatched = {reference for reference, matched in found.items() if matched is None}
     if unmatched:
         text = "The criteria of this reference do not match exactly one resource."
         paths = where(document, unmatched.__contains__)

@@ -143,7 +143,9 @@ def _conditions(
     if not permission.unrestricted:
         seen, more = compiled.predicate(name, permission.criteria, "r", len(values) + 1, now=ctx.now())
         values.extend(more)
-        yield f"EXISTS (SELECT FROM {table_name(name)} r WHERE r.id = h.id AND {seen})"
+        # A version from when the resource was another patient's is not told.
+        same = f"{seen} AND r.patient IS NOT DISTINCT FROM h.patient"
+        yield f"EXISTS (SELECT FROM {table_name(name)} r WHERE r.id = h.id AND {same})"
 
 
 def read_parameters(ask: Interaction) -> Asked:

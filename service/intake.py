@@ -4,6 +4,7 @@
     claim taken, same content          the stored order is the answer             200
     claim taken, other content         refused, naming the paths that differ      409
     claim taken, order deleted since   refused                                    410
+    claim taken, not the caller's      refused, and nothing else is told          409
 
 The claim is the order's identifier at its issuing system, held by a unique key in the database, so
 two posts at the same instant cannot both be first. "Same content" compares with the version that made
@@ -17,10 +18,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from models.document import canonical, differences, parse
-from models.errors import Conflict, Gone, Issue
+from models.errors import Conflict, Forbidden, Gone, Issue
 from models.principal import ClientKind
-from service import store
-from service.interaction import Answer
+from service import read, store
+from service.access import decide
+from service.access.organization import require_own
+from service.interaction import Answer, Interaction, Version
 from service.kat.elements import Document, child, children, codings, text
 from service.search.values import term
 from service.store import Claim
@@ -75,28 +78,60 @@ def unrecognizable(ctx: Context, resource_type: str, document: dict[str, Any]) -
     return [Issue("required", advice, "MedicationRequest.identifier", rule="RX-16")]
 
 
-async def repeated(
-    ctx: Context, claim: Claim, document: dict[str, Any], *, compares: bool = True
-) -> Answer | None:
-    """Answer an order whose claim is taken, or return None when it is free.
+class HeldByAnother(Conflict):
+    """RX-16: This identifier is taken by a prescription that is not yours to see."""
 
-    ``compares`` False answers with the holder whatever was sent: plain FHIR conditional create.
+
+async def held(ctx: Context, claim: Claim) -> Version | None:
+    """Return the order that holds a claim, for whatever caller; None when the claim is free.
 
     Raises:
+        Gone: the order was deleted.
+    """
+    found = await store.holder(ctx, "MedicationRequest", claim)
+    if found is None:
+        return None
+    current = await store.current(ctx, "MedicationRequest", found[0])
+    if current is None or current.body is None:
+        raise Gone("RX-16: This prescription was deleted here; it is not stored again.")
+    return current
+
+
+async def repeated(ctx: Context, ask: Interaction, claim: Claim, document: dict[str, Any]) -> Answer | None:
+    """Answer an order whose claim is taken, or return None when it is free.
+
+    Plain FHIR conditional create answers with the holder whatever was sent, but not to a prescriber.
+
+    Raises:
+        Forbidden: no scope allows what was asked.
+        HeldByAnother: the order is outside of what the caller may create, or search.
         Conflict: the stored order has other content.
         Gone: the order was deleted.
     """
-    held = await store.holder(ctx, "MedicationRequest", claim)
-    if held is None:
+    current = await held(ctx, claim)
+    if current is None:
         return None
-    resource_id, claimed_at = held
-    current = await store.current(ctx, "MedicationRequest", resource_id)
-    if current is None or current.body is None:
-        raise Gone("RX-16: This prescription was deleted here; it is not stored again.")
+    compares = ask.if_none_exist is None or ctx.principal.client_kind is ClientKind.PRESCRIBER
+    await _require_told(ctx, current, "c" if compares else "s")
     if compares:
-        claimed = await store.version(ctx, "MedicationRequest", resource_id, claimed_at)
-        _require_same_content(claimed.body if claimed and claimed.body else current.body, document)
+        found = await store.holder(ctx, current.resource_type, claim)
+        claimed = found and await store.version(ctx, current.resource_type, *found)
+        _require_same_content((claimed and claimed.body) or current.body or "", document)
     return Answer(200, current)
+
+
+async def _require_told(ctx: Context, version: Version, interaction: str) -> None:
+    """Refuse to tell anything about an order that is not the caller's, not even how it differs."""
+    place = version.resource_type, version.id
+    permission = decide.authorize(
+        ctx.principal, interaction, version.resource_type, base_url=ctx.settings.base_url
+    )
+    if not permission.unrestricted and await read.newest(ctx, *place, permission) is None:
+        raise HeldByAnother
+    try:
+        await require_own(ctx, *place, [parse((version.body or "").encode())], creates=False)
+    except Forbidden:
+        raise HeldByAnother from None
 
 
 def _require_same_content(stored: str, sent: dict[str, Any]) -> None:

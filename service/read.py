@@ -50,7 +50,10 @@ async def vread(ctx: Context, ask: Interaction) -> Answer:
     number = int(ask.version) if _VERSION.fullmatch(ask.version) else 0
     if await newest(ctx, ask.resource_type, ask.id, permission) is None:
         raise NotFound
-    return Answer(200, present(await store.version(ctx, ask.resource_type, ask.id, number)))
+    same = not permission.unrestricted
+    return Answer(
+        200, present(await store.version(ctx, ask.resource_type, ask.id, number, same_patient=same))
+    )
 
 
 async def search(ctx: Context, ask: Interaction) -> Answer:

@@ -33,6 +33,10 @@ class LostRace(Exception):
     """Somebody else wrote the same resource, or claimed the same identifier, first."""
 
 
+class Deadlocked(LostRace):
+    """Two transactions waited for each other; this one was chosen to start again, and can do nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A business identifier that a write claims for its resource."""
@@ -90,6 +94,9 @@ async def write(ctx: Context, change: Change) -> Version:
         values += [list(column) for column in zip(*rows, strict=True)]
     try:
         row = await ctx.connection.fetchrow(write_statement(shape), *values)
+    except asyncpg.DeadlockDetectedError as error:
+        # Rows and claims are waited for only after the clock's lock was let go.
+        raise Deadlocked from error
     except asyncpg.PostgresError:
         # A failure between the halves of the clock would leave its lock with this session; end the session.
         ctx.connection.terminate()
@@ -159,7 +166,11 @@ async def transaction(ctx: Context, before_stamp: Awaitable[None] | None = None)
 
 async def draw_stamp(connection: Connection) -> Stamp:
     """Draw the stamp of a writing transaction; must be its first statement."""
-    row = await connection.fetchrow(DRAW_STAMP)
+    try:
+        row = await connection.fetchrow(DRAW_STAMP)
+    except asyncpg.PostgresError:
+        connection.terminate()  # as in ``write``
+        raise
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     return Stamp(row["tx"], row["at"])
 
@@ -176,14 +187,27 @@ async def current(ctx: Context, resource_type: str, resource_id: str) -> Version
     return Version(resource_type, resource_id, row["version"], row["last_updated"], body)
 
 
-async def version(ctx: Context, resource_type: str, resource_id: str, number: int) -> Version | None:
-    """Read one version of the history, None when there is no such version."""
+async def version(
+    ctx: Context,
+    resource_type: str,
+    resource_id: str,
+    number: int,
+    *,
+    same_patient: bool = False,
+) -> Version | None:
+    """Read one version of the history, None when there is no such version.
+
+    ``same_patient`` leaves out a version from when the resource was another patient's than it is now.
+    """
     row = await ctx.connection.fetchrow(
-        "SELECT last_updated, body, method FROM resource_history"
-        " WHERE resource_type = $1 AND id = $2 AND version = $3",
+        "SELECT last_updated, body, method FROM resource_history h"  # noqa: S608 - names of our own tables
+        " WHERE resource_type = $1 AND id = $2 AND version = $3"
+        f" AND ($4 OR patient IS NOT DISTINCT FROM (SELECT r.patient FROM {table_name(resource_type)} r"
+        " WHERE r.id = h.id))",
         resource_type,
         resource_id,
         number,
+        not same_patient,
     )
     return row and Version(
         resource_type, resource_id, number, row["last_updated"], row["body"], row["method"]

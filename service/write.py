@@ -18,13 +18,13 @@ from msgspec import structs
 
 from models.document import parse
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
-from models.principal import OPERATOR, ClientKind
+from models.principal import OPERATOR
 from service import conditional, intake, read, rules, store, validate
 from service.access import decide
 from service.interaction import Answer, Name
 from service.patching import patched
 from service.search.extract import extract
-from service.store import Change, Claim, LostRace
+from service.store import Change, Claim, Deadlocked, LostRace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,19 +72,18 @@ async def _create_once(
         change = await _prepared(ctx, ask.resource_type, ask.id or ctx.new_id(), document, method="POST")
         return Answer(201, await _write(ctx, replace(change, claim=claim), permission), audited=True)
     except (FhirError, LostRace) as refused:
+        if isinstance(refused, Deadlocked) or (ctx.in_bundle and isinstance(refused, LostRace)):
+            raise
         # A retry of a stored order succeeds even if a rule has come to refuse new ones like it.
-        known = claim and await _known(ctx, ask, claim, document)
-        if not known or (ctx.in_bundle and isinstance(refused, LostRace)):
+        try:
+            known = claim and await intake.repeated(ctx, ask, claim, document)
+        except intake.HeldByAnother:
+            if isinstance(refused, FhirError):
+                raise refused from None
+            raise
+        if not known:
             raise
         return known
-
-
-async def _known(ctx: Context, ask: Interaction, claim: Claim, document: dict[str, Any]) -> Answer | None:
-    """Answer a repeated order; plain FHIR conditional create does not compare contents."""
-    compares = ask.if_none_exist is None or ctx.principal.client_kind is ClientKind.PRESCRIBER
-    if not compares:
-        decide.authorize(ctx.principal, "s", ask.resource_type, base_url=ctx.settings.base_url)
-    return await intake.repeated(ctx, claim, document, compares=compares)
 
 
 async def persistently(ctx: Context, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
