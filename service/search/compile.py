@@ -97,7 +97,7 @@ def conditions(build: Builder, query: Query) -> list[str] | None:
     if visible is None:
         return None
     where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in query.criteria)]
-    return [*where, COMMITTED] if resumable(query.criteria) else where
+    return [*where, COMMITTED] if resumable(query.criteria) or begins(query) else where
 
 
 def predicate(
@@ -129,6 +129,13 @@ def resumable(criteria: Iterable[Criterion]) -> bool:
         and criterion.parameter.store == "last_updated"
         and any(isinstance(one, Moment) and one.prefix in LOWER_BOUNDS for one in criterion.operands)
         for criterion in criteria
+    )
+
+
+def begins(query: Query) -> bool:
+    """Whether the search goes from the oldest change on, as a client does that will resume from its end."""
+    return (
+        bool(query.sort) and query.sort[0].parameter.store == "last_updated" and not query.sort[0].descending
     )
 
 
