@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from models.errors import BadRequest
+from models.errors import BadRequest, Forbidden
 from models.resource import table_name
 from service.search import comparisons, links
 from service.search.criteria import (
@@ -53,6 +53,9 @@ MAX_ARGUMENTS = 10_000
 MAX_HOPS_OF_ALL = 1_000
 """Tables that the chains of one search may visit; without types, a chain branches at every reference."""
 
+MAX_DEPTH = 20
+"""Narrowings within narrowings."""
+
 TOO_MANY = "The search has too many values or chains; ask in several searches, and name the types of chains."
 
 NAME = re.compile(r"[\w:=/-]+", re.ASCII)
@@ -80,6 +83,8 @@ class Builder:
     first_argument: int = 1
     arguments: list[Any] = field(default_factory=list)
     aliases: int = 0
+    depth: int = 0
+    """How many narrowings are being written within each other: a scope may follow references too."""
 
     def argument(self, value: Any, data_type: str = "") -> str:
         """Add an argument and name it."""
@@ -101,7 +106,11 @@ class Builder:
         narrowing = self.narrow(resource_type)
         if narrowing is None:
             return None
+        if self.depth == MAX_DEPTH:
+            raise Forbidden("The scopes of the access token narrow each other without an end.")
+        self.depth += 1
         parts = [self.holds(criterion, resource_type, alias) for criterion in narrowing]
+        self.depth -= 1
         return " AND ".join([f"NOT {alias}.deleted", *parts])
 
     def holds(self, criterion: Criterion, resource_type: str, alias: str) -> str:

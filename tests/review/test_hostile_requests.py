@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from practice_kit import patient
+from practice_kit import Practice, patient
 
 from service.database import Database
 from service.search.values import interval, relative
@@ -149,6 +149,15 @@ def test_a_link_in_a_narrative_follows_its_entry(operator: httpx.Client) -> None
     document = stored.json()["entry"][0]["resource"]
     assert f'<a href="Patient/{document["id"]}">' in document["text"]["div"]
     assert '5" tall' in document["text"]["div"]
+
+
+def test_scopes_that_narrow_each_other_without_an_end_allow_nothing(practice: Practice) -> None:
+    scope = "system/Patient.rs?_has:Observation:patient:code=x system/Observation.rs?patient.name=y"
+    client = practice.server.add_client("ehr", "system/*.cruds")
+    headers = {"Authorization": f"Bearer {practice.server.token(client, scope)}"}
+    with httpx.Client(base_url=practice.server.fhir, headers=headers) as ehr:
+        assert ehr.get("/Patient").status_code == 403
+        assert ehr.get("/Observation?patient.name=z").status_code == 403
 
 
 async def test_a_statement_whose_values_are_refused_harms_nobody_after_it(database_url: str) -> None:
