@@ -92,8 +92,16 @@ async def write(ctx: Context, change: Change) -> Version:
     values += [columns.get(name) for name, _ in type_columns(change.resource_type)]
     for rows in indexes.values():
         values += [list(column) for column in zip(*rows, strict=True)]
+    row = await _stored(ctx, write_statement(shape), values)
+    if row is None:
+        raise LostRace
+    body = None if change.document is None else f"{head}{instant(row['at'])}{tail}"
+    return Version(change.resource_type, change.id, change.version, row["at"], body, change.method)
+
+
+async def _stored(ctx: Context, statement: str, values: Sequence[Any]) -> asyncpg.Record | None:
     try:
-        row = await ctx.connection.fetchrow(write_statement(shape), *values)
+        return await ctx.connection.fetchrow(statement, *values)
     except asyncpg.DeadlockDetectedError as error:
         # Rows and claims are waited for only after the clock's lock was let go.
         raise Deadlocked from error
@@ -101,10 +109,6 @@ async def write(ctx: Context, change: Change) -> Version:
         # A failure between the halves of the clock would leave its lock with this session; end the session.
         ctx.connection.terminate()
         raise
-    if row is None:
-        raise LostRace
-    body = None if change.document is None else f"{head}{instant(row['at'])}{tail}"
-    return Version(change.resource_type, change.id, change.version, row["at"], body, change.method)
 
 
 def instant(moment: datetime) -> str:
