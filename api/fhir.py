@@ -7,7 +7,7 @@ Source: https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from api import deps, wire
 from models.document import parse
 from models.errors import BadRequest, FhirError, UnsupportedMediaType
 from service import bundle
-from service.context import Context
+from service.context import Context, Pools
 from service.interaction import Answer, Interaction, Name, Target, interpret
 from service.patching import JSON_PATCH, operations
 from service.perform import noted, perform, unread
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from models.principal import Principal
     from service.audit import AuditEntry
+    from service.database import Connection
 
 PREFIX = "/fhir"
 _BELOW = PREFIX + "/"
@@ -93,11 +94,12 @@ async def _performed(known: deps.Services, caller: Principal, request_id: str, a
     The connection goes back first, so that waiting for a commit to reach the disk holds up nobody else.
     """
     unaudited: list[AuditEntry] = []
+    ctx = Context(caller, cast("Connection", None), known.settings, request_id, unaudited=unaudited)
     try:
-        async with known.database.acquire() as connection:
-            ctx = Context(
-                caller, connection, known.settings, request_id, searches=known.searches, unaudited=unaudited
-            )
+        if ask.name is Name.SEARCH:
+            ctx.pools = Pools(known.database, known.searches)
+            return await perform(ctx, ask)
+        async with known.database.acquire() as ctx.connection:
             return await (noted(ctx, ask, bundle.execute) if ask.name is Name.BUNDLE else perform(ctx, ask))
     finally:
         await known.audit.record(unaudited)

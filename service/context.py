@@ -6,10 +6,11 @@ A Context exists only for a verified Principal. Time and ids come from it, so th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from models.principal import Principal
@@ -36,6 +37,13 @@ class Stamp:
     at: datetime
 
 
+class Pools(NamedTuple):
+    """Where connections come from: those that keep a plan, and those that plan for each value."""
+
+    keyed: Database
+    searches: Database
+
+
 @dataclass(slots=True)
 class Context:
     """One request's surroundings.
@@ -43,7 +51,8 @@ class Context:
     ``stamp`` is set while several writes are one transaction: all share it. ``in_bundle`` tells that
     the transaction is a client's bundle, whose entries are retried together.
     ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored.
-    ``searches`` lends connections that plan each statement for its values; None keeps to ``connection``.
+    ``pools`` is set for a single search, which borrows a connection itself when it knows which kind of
+    plan it needs; such a Context has no ``connection`` of its own.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
     """
@@ -57,13 +66,22 @@ class Context:
     stamp: Stamp | None = None
     pending: dict[str, dict[str, Any]] = field(default_factory=dict)
     in_bundle: bool = False
-    searches: Database | None = None
+    pools: Pools | None = None
     unaudited: list[AuditEntry] = field(default_factory=list)
 
     @property
     def fhir_base(self) -> str:
         """The absolute FHIR base, without a trailing slash."""
         return f"{self.settings.base_url}/fhir"
+
+    @asynccontextmanager
+    async def connected(self, *, keeps_plan: bool) -> AsyncIterator[Connection]:
+        """Lend a connection for a search: one that keeps plans, or one that plans for each value."""
+        if self.pools is None:
+            yield self.connection
+            return
+        async with (self.pools.keyed if keeps_plan else self.pools.searches).acquire() as connection:
+            yield connection
 
     @property
     def actor(self) -> str:

@@ -5,7 +5,8 @@
 A place in the sequence is the instant and the sequence number of a version, so pages neither repeat nor
 leave out anything while others write. Except for one resource read without ``_since``, a version is held
 back while a transaction older than its own is under way: a client may resume from the greatest instant it
-saw. Whose current version a caller may not see, has no history for them.
+saw. Whose current version a caller may not see, has no history for them, and a granular scope shows the
+current version only.
 
 Source: https://hl7.org/fhir/R4/http.html#history
 """
@@ -83,11 +84,11 @@ def _sources(ctx: Context, ask: Interaction) -> dict[str, Permission]:
     base_url = ctx.settings.base_url
     if ask.resource_type:
         return {ask.resource_type: decide.authorize(ctx.principal, "r", ask.resource_type, base_url=base_url)}
-    narrow = decide.visible(ctx.principal, base_url=base_url)
-    seen = {name: criteria for name in RESOURCE_TYPES if (criteria := narrow(name)) is not None}
-    if not seen:
+    found = {name: decide.readable(ctx.principal, name, base_url=base_url) for name in RESOURCE_TYPES}
+    sources = {name: permission for name, permission in found.items() if permission is not None}
+    if not sources:
         raise Forbidden("The access token has no scope to read any type.")
-    return {name: decide.Permission(criteria) for name, criteria in seen.items()}
+    return sources
 
 
 async def _exists(ctx: Context, ask: Interaction, permission: Permission) -> bool:
@@ -145,6 +146,7 @@ def _conditions(
         values.extend(more)
         # A version from when the resource was another patient's is not told.
         same = f"{seen} AND r.patient IS NOT DISTINCT FROM h.patient"
+        same += " AND r.version = h.version" if permission.by_content else ""
         yield f"EXISTS (SELECT FROM {table_name(name)} r WHERE r.id = h.id AND {same})"
 
 

@@ -48,7 +48,8 @@ async def vread(ctx: Context, ask: Interaction) -> Answer:
     """
     permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
     number = int(ask.version) if _VERSION.fullmatch(ask.version) else 0
-    if await newest(ctx, ask.resource_type, ask.id, permission) is None:
+    latest = await newest(ctx, ask.resource_type, ask.id, permission)
+    if latest is None or (permission.by_content and latest.version != number):
         raise NotFound
     same = not permission.unrestricted
     return Answer(
@@ -66,11 +67,9 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
     permission = decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
     asked = query.parse(ask.resource_type, ask.query, base_url=base_url, strict=ask.strict)
     narrow = decide.visible(ctx.principal, base_url=base_url)
-    if ctx.searches is None or ctx.stamp is not None or steady((*asked.criteria, *permission.criteria)):
-        page = await run.search(ctx.connection, asked, narrow, now=ctx.now())
-    else:
-        async with ctx.searches.acquire() as connection:
-            page = await run.search(connection, asked, narrow, now=ctx.now())
+    keeps_plan = steady((*asked.criteria, *permission.criteria))
+    async with ctx.connected(keeps_plan=keeps_plan) as connection:
+        page = await run.search(connection, asked, narrow, now=ctx.now())
     return Answer(200, document=searchset.searchset(ctx, asked, page))
 
 

@@ -37,9 +37,14 @@ _WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a caller may touch of one type: rows that satisfy every criterion; none means all rows."""
+    """What a caller may touch of one type: rows that satisfy every criterion; none means all rows.
+
+    ``by_content`` tells that a granular scope looks into the resource, so that an older version, whose
+    content was another, cannot be judged by the newest one and is not shown.
+    """
 
     criteria: tuple[Criterion, ...] = ()
+    by_content: bool = False
 
     @property
     def unrestricted(self) -> bool:
@@ -62,6 +67,11 @@ def authorize(principal: Principal, interaction: str, resource_type: str, *, bas
     return permission
 
 
+def readable(principal: Principal, resource_type: str, *, base_url: str) -> Permission | None:
+    """Return what the caller may read of a type, None for nothing; for asking about many types at once."""
+    return _permission(principal, "r", resource_type, base_url)
+
+
 def visible(principal: Principal, *, base_url: str) -> Narrow:
     """Return the narrowing of every type that a search may touch by include, chain or ``_has``."""
 
@@ -78,17 +88,22 @@ def visible(principal: Principal, *, base_url: str) -> Narrow:
 def _permission(
     principal: Principal, interaction: str, resource_type: str, base_url: str
 ) -> Permission | None:
-    alternatives = [
-        criteria
+    scopes = [
+        scope
         for scope in principal.scopes
         if interaction in scope.interactions and scope.resource_type in {resource_type, "*"}
+    ]
+    alternatives = [
+        criteria
+        for scope in scopes
         for criteria in _rows(principal, scope, interaction, resource_type, base_url)
     ]
     if not alternatives:
         return None
     if () in alternatives:
         return Permission()
-    return Permission((AnyOf(tuple(AllOf(criteria) for criteria in alternatives)),))
+    criteria = (AnyOf(tuple(AllOf(criteria) for criteria in alternatives)),)
+    return Permission(criteria, by_content=any(scope.query for scope in scopes))
 
 
 def _rows(

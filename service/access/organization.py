@@ -6,8 +6,10 @@ A resource belongs to an organization when one of the elements that name its aut
     PractitionerRole/r ─▶ organization      a role held there
     Practitioner/p ◀─ PractitionerRole ─▶   somebody who holds a role there
 
-What the newest version belongs to counts as well as what the new one says, so that nobody takes over
-another organization's record. Types without an author element may be created, not changed.
+A role is given only to somebody who holds one there already or whom the same client has entered, else
+anybody's prescriber could be drawn in by a role. What the newest version belongs to counts as well as what
+the new one says, so that nobody takes over another organization's record. Types without an author element
+may be created, not changed.
 
 Source: rule RX-6 of the project; 21 CFR 1306.03, https://www.ecfr.gov/current/title-21/section-1306.03
 """
@@ -45,7 +47,13 @@ UNAUTHORED = frozenset({"Medication", "Practitioner"})
 
 _HELD_ROLES = """
 SELECT 1 FROM fhir_practitioner_role
-WHERE terms @> ARRAY[$1] AND NOT deleted AND (id = ANY($2::text[]) OR terms && $3::text[]) LIMIT 1
+WHERE terms @> ARRAY[$1] AND NOT deleted AND NOT terms @> ARRAY['active=false']
+  AND (id = ANY($2::text[]) OR terms && $3::text[]) LIMIT 1
+"""
+
+
+_ENTERED_BY = """
+SELECT actor FROM resource_history WHERE resource_type = 'Practitioner' AND id = $1 AND version = 1
 """
 
 
@@ -73,10 +81,25 @@ async def require_own(
         own = f"Organization/{resource_id}" == organization
     else:
         own = bool(documents) and resource_type in AUTHORS
+        if resource_type == "PractitionerRole":
+            own = own and await _employs(ctx, organization, documents)
         for document in documents:
             own = own and await _leads_to(ctx, organization, list(_authors(ctx, resource_type, document)))
     if not own:
         raise Forbidden("A prescriber's client writes only what its own organization answers for.")
+
+
+async def _employs(ctx: Context, organization: str, roles: list[dict[str, Any]]) -> bool:
+    for role in roles:
+        target = local(text(child(role, "practitioner"), "reference") or "", ctx.fhir_base)
+        if target is None or target[0] != "Practitioner":
+            return False
+        key = "/".join(target)
+        enterer = await ctx.connection.fetchval(_ENTERED_BY, target[1])
+        entered = enterer == ctx.actor or (enterer is None and key in ctx.pending)
+        if not entered and not await _holds_role(ctx, organization, [key]):
+            return False
+    return True
 
 
 def _authors(ctx: Context, resource_type: str, document: dict[str, Any]) -> Iterator[str]:
@@ -92,6 +115,11 @@ async def _leads_to(ctx: Context, organization: str, authors: list[str]) -> bool
         return False
     if organization in authors or _leads_to_pending(ctx, organization, set(authors)):
         return True
+    return await _holds_role(ctx, organization, authors)
+
+
+async def _holds_role(ctx: Context, organization: str, authors: list[str]) -> bool:
+    """Tell whether one of them is, or holds, a stored role of the organization."""
     roles = [author.partition("/")[2] for author in authors if author.startswith("PractitionerRole/")]
     held = [f"practitioner={author}" for author in authors if author.startswith("Practitioner/")]
     if not roles and not held:
