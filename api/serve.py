@@ -33,6 +33,7 @@ import uvicorn
 from uvicorn import _subprocess
 from uvicorn.supervisors import Multiprocess
 
+from api.protocol import BoundedHead
 from service import logs
 from service.settings import Settings
 
@@ -108,7 +109,7 @@ def _config(settings: Settings, dsn: str) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHead,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -102,8 +102,15 @@ def test_workers_end_when_their_parent_is_killed_and_leave_the_port_to_the_next(
     assert server.process is not None
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(timeout=10)
+    while is_listening(server):  # the last requests of the orphans
+        time.sleep(0.05)
     server.start()
     assert status_of(server, "/health/ready") == 200
+
+
+def is_listening(server: harness.Server) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", server.port)) == 0
 
 
 def test_a_server_that_was_killed_starts_again(start_server: harness.ServerFactory) -> None:
