@@ -9,13 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 _PASSWORDS = PasswordHash((Argon2Hasher(),))
-_NOBODY = _PASSWORDS.hash(secrets.token_urlsafe(32))
-"""Verified when a login is unknown, so that an unknown login takes as long as a wrong password."""
+
+
+@cache
+def _nobody() -> str:
+    """Make what is verified when a login is unknown, which so takes as long as a wrong password."""
+    return _PASSWORDS.hash(secrets.token_urlsafe(32))
 
 
 def new_secret() -> str:
@@ -45,4 +50,5 @@ def hash_password(password: str) -> str:
 
 def password_matches(password: str, stored: str | None) -> bool:
     """Tell whether the password is right; equally slow for a login that does not exist (None)."""
-    return _PASSWORDS.verify(password, stored or _NOBODY) and stored is not None
+    nobody = _nobody()  # for every login, so that the first unknown one takes no longer either
+    return _PASSWORDS.verify(password, stored or nobody) and stored is not None
