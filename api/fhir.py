@@ -36,7 +36,7 @@ _WELL_KNOWN = _BELOW + ".well-known/"
 MAX_QUERY = 64 * 1024
 """Characters of a query string or a form; longer lists belong into several requests."""
 
-_WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.BUNDLE})
+_WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.BUNDLE, Name.OPERATION})
 _FORM = "application/x-www-form-urlencoded"
 _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
 
@@ -48,7 +48,7 @@ async def fhir(request: Request) -> Response:
     headers = _headers(scope)
     target = interpret(scope["method"], scope["path"][len(PREFIX) :])
     state = scope["state"]
-    state["route"] = f"{target.name} {target.resource_type}"
+    state["route"] = f"{target.title} {target.resource_type}"
     query = _pairs(scope["query_string"])
     shown = dict(query)
     wire.accepted(headers.get("accept"), shown.get("_format"))
@@ -147,14 +147,17 @@ async def _parameters(
 
 
 async def _document(request: Request, target: Target, headers: dict[str, str]) -> dict[str, Any] | None:
-    if target.name not in _WITH_BODY:
+    if target.name not in _WITH_BODY or request.method in {"GET", "HEAD"}:
         return None
     content_type = headers.get("content-type", "")
     limit = deps.services(request).settings.max_body_bytes
     if target.name is Name.PATCH and content_type.partition(";")[0].strip().lower() == JSON_PATCH:
         return operations(await deps.body(request, limit))
+    sent = await deps.body(request, limit)
+    if target.name is Name.OPERATION and not sent:
+        return None
     wire.require_json(content_type)
-    return parse(await deps.body(request, limit))
+    return parse(sent)
 
 
 def _is_pretty(text: str | None) -> bool:

@@ -1,6 +1,7 @@
 """The published contract, openapi.yaml: written by code from the facts that the server itself runs on.
 
     openapi_operations   one set of paths a resource type      ← service/interaction.py, RESOURCE_TYPES
+    openapi_calls        operations such as $validate          ← service/operations/catalogue.py
     openapi_parameters   search parameters and headers         ← service/search/registry.py
     openapi_values       what their values look like           ← service/search/operands.py
     openapi_responses    every status, its headers and body    ← models/errors.py
@@ -21,7 +22,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from api import openapi_bundles, openapi_oauth, openapi_operations, openapi_parameters, openapi_values
+from api import (
+    openapi_bundles,
+    openapi_calls,
+    openapi_oauth,
+    openapi_operations,
+    openapi_parameters,
+    openapi_values,
+)
 from api import openapi_responses as responses
 from api import openapi_schemas as bodies
 
@@ -53,7 +61,7 @@ def document(origin: str = ORIGIN) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"smart": []}],
-        "paths": {**openapi_operations.paths(), **openapi_oauth.paths()},
+        "paths": {**openapi_operations.paths(), **openapi_calls.paths(), **openapi_oauth.paths()},
         "components": {
             "securitySchemes": openapi_oauth.security_schemes(origin),
             "parameters": openapi_parameters.shared(),

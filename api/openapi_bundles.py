@@ -23,6 +23,8 @@ def bundles() -> dict[str, Schema]:
         "CapabilityStatement": _capability_statement(),
         "JSONPatch": _json_patch(),
         "FHIRPathPatch": _fhirpath_patch(),
+        "Parameters": _parameters(),
+        "Labels": _labels(),
     }
 
 
@@ -57,11 +59,21 @@ def _search() -> Schema:
         {
             "fullUrl": {"type": "string", "format": "uri"},
             "resource": {"oneOf": [reference("AnyResource"), reference("OperationOutcome")]},
-            "search": _closed(["mode"], {"mode": {"enum": ["match", "include", "outcome"]}}),
+            "search": _closed(["mode"], _found_as()),
         },
     )
     total = {"type": "integer", "minimum": 0, "description": "Present when _total or _summary=count asks."}
     return _bundle(["searchset"], entry, total=total, link=_link())
+
+
+def _found_as() -> Schema:
+    """Why a resource is in a search set; how sure it is, where a person was looked for."""
+    grade = _closed(["url", "valueCode"], {"url": reference("uri"), "valueCode": reference("code")})
+    return {
+        "mode": {"enum": ["match", "include", "outcome"]},
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "extension": {"type": "array", "minItems": 1, "items": grade},
+    }
 
 
 def _history() -> Schema:
@@ -192,3 +204,31 @@ def _fhirpath_patch() -> Schema:
             "parameter": {"type": "array", "minItems": 1, "items": parameter},
         },
     }
+
+
+def _parameters() -> Schema:
+    parameter: Schema = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string"}, "resource": {"type": "object"}},
+    }
+    return {
+        "type": "object",
+        "required": ["resourceType"],
+        "properties": {
+            "resourceType": {"const": "Parameters"},
+            "parameter": {"type": "array", "items": parameter},
+        },
+    }
+
+
+def _labels() -> Schema:
+    """The answer of $meta: profiles, tags and security labels."""
+    parameter = _closed(["name", "valueMeta"], {"name": {"const": "return"}, "valueMeta": reference("Meta")})
+    return _closed(
+        ["resourceType"],
+        {
+            "resourceType": {"const": "Parameters"},
+            "parameter": {"type": "array", "minItems": 1, "items": parameter},
+        },
+    )

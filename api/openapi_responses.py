@@ -13,6 +13,7 @@ from typing import Any
 from api.openapi_schemas import reference
 from models import errors
 from service.interaction import Name
+from service.operations.catalogue import OPERATIONS
 
 Json = dict[str, Any]
 
@@ -33,8 +34,19 @@ STATUSES: dict[str, tuple[int, ...]] = {
     Name.HISTORY: (200, 400, 401, 403, 404, 406, 503),
     "history-type": (200, 400, 401, 403, 406, 503),
     "history-system": (200, 400, 401, 403, 406, 503),
+    "$validate": (200, 400, 401, 403, 404, 406, 410, 503),
+    "$everything": (200, 400, 401, 403, 404, 406, 410, 503),
+    "$match": (200, 400, 401, 403, 406, 503),
+    "$docref": (200, 400, 401, 403, 406, 503),
+    "$lastn": (200, 400, 401, 403, 406, 503),
+    "$meta": (200, 400, 401, 403, 404, 406, 410, 503),
+    "$meta-add": (200, *_WRITING),
+    "$meta-delete": (200, *_WRITING),
 }
 """Every status that an operation can answer."""
+
+_RETURNED = {"Bundle": "SearchBundle", "OperationOutcome": "OperationOutcome", "Parameters": "Labels"}
+"""The schema of what an operation returns."""
 
 _SUCCESS = {
     200: "Done.",
@@ -141,6 +153,8 @@ def _body(name: str, resource_type: str) -> Json:
         Name.BUNDLE: "ResponseBundle",
         Name.CAPABILITIES: "CapabilityStatement",
     }
+    if name in OPERATIONS:
+        return reference(_RETURNED[OPERATIONS[name].returns])
     return reference(bundles.get(name, resource_type))
 
 

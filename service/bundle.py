@@ -29,6 +29,7 @@ from service import conditional, intake, store, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name, interpret
 from service.kat.elements import text
+from service.operations.catalogue import OPERATIONS
 from service.perform import noted, perform
 from service.store import LostRace
 from service.write import ATTEMPTS
@@ -297,10 +298,14 @@ def _text(value: Any, expression: str) -> str | None:
     return value
 
 
+def _only_reads(ask: Interaction) -> bool:
+    return ask.name is Name.OPERATION and not OPERATIONS[ask.operation].affects_state
+
+
 def _refuse_double_targets(entries: list[Entry]) -> None:
     seen: set[object] = set()
     for entry in entries:
-        if entry.method in {"GET", "HEAD"} or not entry.ask.id:
+        if entry.method in {"GET", "HEAD"} or not entry.ask.id or _only_reads(entry.ask):
             continue
         claim = intake.claim_of(entry.ask.resource_type, entry.ask.document or {})
         targets = {(entry.ask.resource_type, entry.ask.id), *([claim] if claim else [])}

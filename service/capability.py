@@ -2,6 +2,7 @@
 
     RESOURCE_TYPES, INTERACTIONS   ──► rest.resource.interaction
     the search registry           ──► searchParam, searchInclude, searchRevInclude
+    operations/catalogue          ──► operation
 
 Source: https://hl7.org/fhir/R4/capabilitystatement.html
 """
@@ -12,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from models.definitions import RESOURCE_TYPES
+from service.operations import catalogue
 from service.search.registry import Parameter, parameters, targets
 from service.settings import Settings
 
@@ -87,6 +89,7 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
                 "security": security(settings.base_url),
                 "resource": [resource(resource_type) for resource_type in RESOURCE_TYPES],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+                "operation": operations(""),
             }
         ],
     }
@@ -121,7 +124,16 @@ def resource(resource_type: str) -> dict[str, Any]:
         **({"searchInclude": ["*", *referred]} if referred else {}),
         "searchRevInclude": referring(resource_type),
         "searchParam": [search_parameter(one) for one in known],
+        "operation": operations(resource_type),
     }
+
+
+def operations(resource_type: str) -> list[dict[str, str]]:
+    """Name the operations of a type, or of the whole server."""
+    return [
+        {"name": one.name.removeprefix("$"), "definition": one.url}
+        for one in catalogue.offered(resource_type)
+    ]
 
 
 def search_parameter(one: Parameter) -> dict[str, Any]:

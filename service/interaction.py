@@ -13,6 +13,7 @@ other path to data than a request:
     Type/id            GET      read               PUT   update      PATCH patch   DELETE delete
     Type/id/_history   GET      history-instance
     Type/id/_history/n GET      vread
+    $name, Type/$name, Type/id/$name    operation, where service/operations/catalogue.py offers it
 
 Source: https://hl7.org/fhir/R4/http.html
 """
@@ -20,6 +21,7 @@ Source: https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -28,6 +30,7 @@ import msgspec
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import MethodNotAllowed, NotFound
+from service.operations.catalogue import LEVELS, OPERATIONS
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 """https://hl7.org/fhir/R4/datatypes.html#id"""
@@ -48,6 +51,7 @@ class Name(StrEnum):
     HISTORY = "history-instance"
     HISTORY_TYPE = "history-type"
     HISTORY_SYSTEM = "history-system"
+    OPERATION = "operation"
 
 
 class Target(NamedTuple):
@@ -57,6 +61,12 @@ class Target(NamedTuple):
     resource_type: str = ""
     id: str = ""
     version: str = ""
+    operation: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the audit trail and the figures call it: the interaction, or the operation's own name."""
+        return self.operation or self.name.value
 
 
 class Interaction(msgspec.Struct, frozen=True):
@@ -71,6 +81,7 @@ class Interaction(msgspec.Struct, frozen=True):
     resource_type: str = ""
     id: str = ""
     version: str = ""
+    operation: str = ""
     query: tuple[tuple[str, str], ...] = ()
     document: dict[str, Any] | None = None
     if_match: str | None = None
@@ -79,6 +90,11 @@ class Interaction(msgspec.Struct, frozen=True):
     if_none_exist: str | None = None
     strict: bool = False
     prefer: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the audit trail calls it: the interaction, or the operation's own name."""
+        return self.operation or self.name.value
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -130,6 +146,9 @@ _BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
 }
 
 
+_LEVELS: dict[tuple[str, ...], str] = dict(zip(((), ("type",), ("type", "id")), LEVELS, strict=True))
+
+
 def interpret(method: str, path: str) -> Target:
     """Name the interaction that a method and a path below the FHIR base ask for.
 
@@ -139,22 +158,40 @@ def interpret(method: str, path: str) -> Target:
     """
     path = path.strip("/")
     segments = path.split("/") if path else []
+    if segments and segments[-1].startswith("$"):
+        return _operation(method, segments)
     shape = _shape(segments)
     offered = _BY_SHAPE.get(shape)
     if offered is None:
         raise NotFound("There is no such route below the FHIR base.")
     name = offered.get("GET" if method == "HEAD" else method)
     if name is None:
-        raise MethodNotAllowed(
-            f"{method} is not offered here; use {' or '.join(offered)}.",
-            headers={"Allow": ", ".join(offered)},
-        )
+        raise _not_offered(method, offered)
     return Target(
         name,
         resource_type=segments[0] if "type" in shape else "",
         id=segments[1] if "id" in shape else "",
         version=segments[3] if "version" in shape else "",
     )
+
+
+def _not_offered(method: str, offered: Iterable[str]) -> MethodNotAllowed:
+    return MethodNotAllowed(
+        f"{method} is not offered here; use {' or '.join(offered)}.", headers={"Allow": ", ".join(offered)}
+    )
+
+
+def _operation(method: str, segments: list[str]) -> Target:
+    """Name the operation at the end of a path, where it is offered for what comes before it."""
+    *place, name = segments
+    known = OPERATIONS.get(name)
+    level = _LEVELS.get(_shape(place))
+    resource_type, resource_id = (*place, "", "")[:2]
+    if known is None or level is None or not known.is_offered(level, resource_type):
+        raise NotFound("There is no such operation here; see CapabilityStatement.rest.resource.operation.")
+    if ("GET" if method == "HEAD" else method) not in known.methods_at(level):
+        raise _not_offered(method, known.methods_at(level))
+    return Target(Name.OPERATION, resource_type, resource_id, operation=name)
 
 
 def _shape(segments: list[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from service import history, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
+from service.operations import deeds
 
 if TYPE_CHECKING:
     from models.principal import Principal
@@ -36,6 +37,7 @@ _DEEDS: dict[Name, Deed] = {
     Name.HISTORY: history.history,
     Name.HISTORY_TYPE: history.history,
     Name.HISTORY_SYSTEM: history.history,
+    Name.OPERATION: deeds.operate,
 }
 
 
@@ -70,7 +72,7 @@ def unread(principal: Principal | None, target: Target, request_id: str, status:
         request_id=request_id,
         client_id=principal.client_id if principal else "",
         login=principal.user if principal else None,
-        interaction=target.name.value,
+        interaction=target.title,
         resource_type=target.resource_type or None,
         resource_id=target.id or None,
         query=None,
@@ -85,7 +87,7 @@ def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
         request_id=ctx.request_id,
         client_id=principal.client_id,
         login=principal.user,
-        interaction=ask.name.value,
+        interaction=ask.title,
         resource_type=ask.resource_type or None,
         resource_id=ask.id or None,
         query=urlencode(ask.query) if ask.query else None,

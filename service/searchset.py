@@ -15,27 +15,32 @@ from models.outcome import outcome
 from service.search import cursors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from service.context import Context
     from service.search.query import Query
-    from service.search.run import Page
+    from service.search.run import Page, Row
 
 Pairs = list[tuple[str, str]]
 
 
-def searchset(ctx: Context, asked: Query, page: Page) -> str:
-    """Render one page of matches with what they include."""
+def searchset(ctx: Context, asked: Query, page: Page, *, path: str = "") -> str:
+    """Render one page of matches with what they include; ``path`` is its place if that is not the type."""
     base = ctx.fhir_base
-    entries = [
-        f'{{"fullUrl":"{base}/{row.resource_type}/{row.id}","resource":{row.body},"search":{{"mode":"{row.mode}"}}}}'
-        for row in page.rows
-    ]
+    entries = entries_of(base, page.rows)
     if asked.issues:
         found = outcome(asked.issues).decode()
         entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
-    links = _links(f"{base}/{asked.resource_type}", asked.used, page, asked.cursor is not None)
+    links = _links(f"{base}/{path or asked.resource_type}", asked.used, page, asked.cursor is not None)
     return bundle("searchset", page.total, links, entries)
+
+
+def entries_of(base: str, rows: Iterable[Row]) -> list[str]:
+    """Render the entries of a searchset."""
+    return [
+        f'{{"fullUrl":"{base}/{row.resource_type}/{row.id}","resource":{row.body},"search":{{"mode":"{row.mode}"}}}}'
+        for row in rows
+    ]
 
 
 def _links(url: str, used: Pairs, page: Page, is_later: bool) -> Pairs:  # noqa: FBT001 - private

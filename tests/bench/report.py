@@ -31,6 +31,7 @@ BARS = (
     Bar("search-episodes-since", 4, "F"),
     Bar("include", 3, "F"),
     Bar("history", 3, "F"),
+    Bar("everything", 10, "F"),
     Bar("create-prescription", 3.5, "I"),
     Bar("conditional-create", 4, "I"),
     Bar("update", 4, "I"),

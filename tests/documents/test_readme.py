@@ -20,6 +20,7 @@ from models.kat.rules import CATALOGUE
 from models.principal import ClientKind, Role
 from service import settings
 from service.capability import INTERACTIONS, MODIFIERS, SYSTEM_INTERACTIONS
+from service.operations.catalogue import OPERATIONS
 from service.search import cursors
 from service.search.query import CONTROLS
 
@@ -91,6 +92,11 @@ def test_every_interaction_is_in_its_table_and_no_other() -> None:
     table = DONE.partition("**Interactions**")[2].partition("**Search**")[0]
     listed = {name for row in names(r"(?m)^\| (`.*?) \|", table) for name in names(r"`([\w-]+)`", row)}
     assert listed == {*INTERACTIONS, *SYSTEM_INTERACTIONS}
+
+
+def test_every_operation_is_in_its_table_and_no_other() -> None:
+    table = DONE.partition("**Operations**")[2].partition("###")[0]
+    assert names(r"`(\$[a-z-]+)`", table) == OPERATIONS.keys()
 
 
 def test_every_parameter_that_shapes_a_search_is_in_it() -> None:

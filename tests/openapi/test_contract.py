@@ -64,6 +64,12 @@ def test_every_other_type_keeps_the_contract_in_search_and_creation(case, server
     judge(case, server, operator)
 
 
+@CONTRACT.include(path_regex=r"^/fhir/(\$|(Patient|Observation)/(\{id\}/)?\$)").parametrize()
+@BOUNDED
+def test_operations_keep_the_contract(case, server, operator):
+    judge(case, server, operator)
+
+
 @CONTRACT.include(path_regex=r"^/fhir(/metadata)?$").parametrize()
 @BOUNDED
 def test_bundles_and_the_capability_statement_keep_the_contract(case, server, operator):

@@ -15,6 +15,7 @@ from api import docs, health, openapi, smart
 from models.definitions import RESOURCE_TYPES
 from models.definitions.primitives import CHECKS
 from service.interaction import Name, interpret
+from service.operations.catalogue import offered
 from service.search.registry import parameters
 from service.validate import check
 
@@ -59,13 +60,16 @@ def test_the_contract_names_no_operation_twice():
 
 def test_every_interaction_is_described_for_every_type():
     described = {
-        (found.name, found.resource_type)
+        (found.title, found.resource_type)
         for path, method, _ in (one.values for one in FHIR)
         for found in [interpret(method.upper(), path.removeprefix("/fhir").format(id="1", version="1"))]
     }
     system = {Name.CAPABILITIES, Name.BUNDLE, Name.HISTORY_SYSTEM}
+    everywhere = set(Name) - system - {Name.OPERATION}
     assert described == {(name, "") for name in system} | {
-        (name, resource_type) for name in set(Name) - system for resource_type in RESOURCE_TYPES
+        (name, resource_type) for name in everywhere for resource_type in RESOURCE_TYPES
+    } | {
+        (one.name, resource_type) for resource_type in ("", *RESOURCE_TYPES) for one in offered(resource_type)
     }
 
 

@@ -1,0 +1,39 @@
+"""Which function performs each operation of the catalogue.
+
+Source: https://hl7.org/fhir/R4/operations.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from service.operations import arguments, docref, everything, labels, lastn, match, validating
+from service.operations.arguments import Arguments
+from service.operations.catalogue import OPERATIONS
+
+if TYPE_CHECKING:
+    from service.context import Context
+    from service.interaction import Answer, Interaction
+
+Deed = Callable[["Context", "Interaction", Arguments], Awaitable["Answer"]]
+
+DEEDS: dict[str, Deed] = {
+    "$validate": validating.validate,
+    "$everything": everything.everything,
+    "$match": match.match,
+    "$docref": docref.docref,
+    "$lastn": lastn.lastn,
+    "$meta": labels.show,
+    "$meta-add": labels.add,
+    "$meta-delete": labels.delete,
+}
+
+
+async def operate(ctx: Context, ask: Interaction) -> Answer:
+    """Perform an operation.
+
+    Raises:
+        BadRequest: a parameter is unknown, missing, or cannot be read.
+    """
+    return await DEEDS[ask.operation](ctx, ask, arguments.read(ask, OPERATIONS[ask.operation]))

@@ -1,0 +1,73 @@
+"""``DocumentReference/$docref``: a patient's documents for a time of care, newest first.
+
+A document's time of care is ``context.period``, else its ``date``. Without ``start`` and ``end`` the current
+documents are meant. Documents are not made on demand.
+
+Source: http://hl7.org/fhir/us/core/OperationDefinition/docref
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.errors import BadRequest, Issue
+from service import searchset
+from service.access import decide
+from service.interaction import Answer
+from service.search import cursors, query, run
+from service.search.criteria import AllOf, AnyOf, Criterion, Missing
+from service.search.registry import parameters
+
+if TYPE_CHECKING:
+    from service.context import Context
+    from service.interaction import Interaction
+    from service.operations.arguments import Arguments
+
+_TYPE = "DocumentReference"
+_COMPARED = {"start": "ge", "end": "le"}
+
+
+async def docref(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
+    """Return one page of the documents.
+
+    Raises:
+        BadRequest: documents on demand are asked for, or a parameter cannot be read.
+    """
+    if given.texts.get("on-demand") == "true":
+        text = "This server makes no documents on demand; ask with on-demand=false."
+        raise BadRequest(issues=[Issue("not-supported", text, "http.on-demand")])
+    base_url = ctx.settings.base_url
+    decide.authorize(ctx.principal, "s", _TYPE, base_url=base_url)
+    asked = query.parse(_TYPE, _pairs(given), base_url=base_url, strict=True)
+    asked.criteria += _care(given, base_url)
+    asked.used = [(name, value) for name, value in given.texts.items() if name != cursors.PARAMETER]
+    page = await run.search(
+        ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
+    )
+    return Answer(200, document=searchset.searchset(ctx, asked, page, path=f"{_TYPE}/{ask.operation}"))
+
+
+def _pairs(given: Arguments) -> list[tuple[str, str]]:
+    """Say what a search can say."""
+    pairs = [("patient", f"Patient/{given.texts['patient'].removeprefix('Patient/')}"), ("_sort", "-date")]
+    pairs += [(name, given.texts[name]) for name in ("type", "_count", "_page") if name in given.texts]
+    return pairs if given.texts.keys() & _COMPARED.keys() else [*pairs, ("status", "current")]
+
+
+def _care(given: Arguments, base_url: str) -> list[Criterion]:
+    """Ask for the period of care, and for the date where there is no period."""
+    asked = [(_COMPARED[name], given.texts[name]) for name in _COMPARED if name in given.texts]
+    if not asked:
+        return []
+    by_period, by_date = (
+        tuple(
+            criterion
+            for prefix, value in asked
+            for criterion in query.parse(
+                _TYPE, [(name, f"{prefix}{value}")], base_url=base_url, strict=True
+            ).criteria
+        )
+        for name in ("period", "date")
+    )
+    without = Missing(parameters(_TYPE)["period"], absent=True)
+    return [AnyOf((AllOf(by_period), AllOf((without, *by_date))))]

@@ -1,0 +1,214 @@
+"""``Patient/[id]/$everything``: one patient's record, page by page, and whom it refers to.
+
+    page    one SELECT a type over the column ``patient``, all in one statement, ordered by (type, id)
+    linked  what a page refers to outside the record: practitioners, organizations, medications …
+            one more statement for each hop, so that a page can be understood, and stored, by itself
+
+Every type is narrowed as a search of it would be. The next page begins after the last (type, id), so that
+rows written meanwhile move nobody's place.
+
+    start, end   by the date of care; what has none, such as the patient, always belongs to the record
+    _since       also holds back what a transaction under way may still precede, as a search does
+
+Source: https://hl7.org/fhir/R4/patient-operation-everything.html
+"""
+
+# ruff: noqa: S608 - names come from the registry, every value is an argument
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from models.definitions import RESOURCE_TYPES
+from models.errors import BadRequest, Issue, TooCostly
+from models.resource import WITHOUT_PATIENT, table_name
+from service import read
+from service.access import decide
+from service.interaction import Answer
+from service.operations.care_dates import CARE_DATES
+from service.search import cursors
+from service.search.compile import COMMITTED
+from service.search.predicates import Builder
+from service.search.query import MAX_COUNT
+from service.search.run import ADVICE, MAX_ROUNDS, Row
+from service.search.values import ALWAYS, NEVER, Interval, interval
+from service.searchset import bundle, entries_of, url_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from service.context import Context
+    from service.interaction import Interaction
+    from service.operations.arguments import Arguments
+    from service.search.criteria import Narrow
+
+RECORD = ("Patient", *(name for name in RESOURCE_TYPES if name not in WITHOUT_PATIENT | {"Patient"}))
+"""The types of a record, in the order of the pages."""
+
+LINKED = tuple(name for name in RESOURCE_TYPES if name in WITHOUT_PATIENT)
+"""Types that belong to nobody's record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of the record is asked for. ``after`` is the (type, id) that the page begins after."""
+
+    patient: str
+    count: int
+    types: tuple[str, ...]
+    care: Interval | None
+    since: Interval | None
+    after: tuple[str, str]
+
+
+async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
+    """Return one page of a patient's record.
+
+    Raises:
+        NotFound, Gone: there is no such patient for this caller.
+        TooCostly: the database gave up.
+    """
+    permission = decide.authorize(ctx.principal, "r", "Patient", base_url=ctx.settings.base_url)
+    narrow = decide.visible(ctx.principal, base_url=ctx.settings.base_url)
+    asked = _asked(ask, given)
+    try:
+        rows = await _page(ctx, asked, narrow)
+        more, rows = len(rows) > asked.count, rows[: asked.count]
+        linked = await _linked(ctx, rows, narrow, frozenset(asked.types))
+    except asyncpg.QueryCanceledError as error:
+        raise TooCostly(ADVICE) from error
+    if not rows or rows[0].resource_type != "Patient":
+        read.present(await read.newest(ctx, "Patient", ask.id, permission))
+    shown = [row for row in rows if row.resource_type in asked.types]
+    links = _links(f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
+    return Answer(
+        200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, [*shown, *linked]))
+    )
+
+
+def _asked(ask: Interaction, given: Arguments) -> Asked:
+    types = tuple(given.texts["_type"].split(",")) if "_type" in given.texts else RESOURCE_TYPES
+    if not frozenset(types) <= frozenset(RESOURCE_TYPES):
+        text = "_type names a type that this server does not keep."
+        raise BadRequest(issues=[Issue("not-supported", text, "http._type")])
+    start, end = (interval(given.texts[name]) if name in given.texts else None for name in ("start", "end"))
+    since = interval(given.texts["_since"]) if "_since" in given.texts else None
+    return Asked(
+        ask.id,
+        given.number("_count", MAX_COUNT, MAX_COUNT),
+        types,
+        (start[0] if start else NEVER, end[1] if end else ALWAYS) if start or end else None,
+        since,
+        _place(given.texts.get(cursors.PARAMETER)),
+    )
+
+
+def _place(text: str | None) -> tuple[str, str]:
+    if text is None:
+        return RECORD[0], ""
+    try:
+        cursor = cursors.read(text)
+    except ValueError:
+        cursor = None
+    if cursor is None or len(cursor.keys) != 1 or cursor.keys[0] not in RECORD:
+        raise BadRequest("The page link is not one of this record; start again at its first page.")
+    return cursor.keys[0] or "", cursor.id
+
+
+async def _page(ctx: Context, asked: Asked, narrow: Narrow) -> list[Row]:
+    """Read one row more than the page holds; of every type where only what it refers to is wanted."""
+    build = Builder("Patient", narrow, ctx.now(), selective=True)
+    patient = build.argument(asked.patient)
+    wanted = RECORD if any(name in LINKED for name in asked.types) else asked.types
+    branches = []
+    for place, name in enumerate(RECORD):
+        visible = build.visible(name, "r")
+        if name not in wanted or visible is None or place < RECORD.index(asked.after[0]):
+            continue
+        where = [f"r.patient = {patient}", visible, *_conditions(build, asked, name)]
+        branches.append(
+            f"SELECT {place} AS place, '{name}' AS resource_type, r.id, r.version, r.last_updated, r.body "
+            f"FROM {table_name(name)} r WHERE {' AND '.join(where)}"
+        )
+    if not branches:
+        return []
+    limit = build.argument(asked.count + 1)
+    sql = f"{' UNION ALL '.join(branches)} ORDER BY place, id LIMIT {limit}"
+    return [Row._make((*record[1:], "match")) for record in await ctx.connection.fetch(sql, *build.arguments)]
+
+
+def _conditions(build: Builder, asked: Asked, name: str) -> Iterable[str]:
+    if asked.after[1] and name == asked.after[0]:
+        yield f"r.id > {build.argument(asked.after[1])}"
+    if asked.since:
+        yield f"r.last_updated >= {build.argument(asked.since[0], 'timestamptz')}"
+        yield COMMITTED
+    columns = CARE_DATES.get(name)
+    if asked.care and columns:
+        start, end = (
+            f"coalesce({', '.join(f'r.{column}_{side}' for column in columns)})" for side in ("start", "end")
+        )
+        first, last = (build.argument(side, "timestamptz") for side in asked.care)
+        yield f"({start} IS NULL OR ({start} < {last} AND {end} > {first}))"
+
+
+async def _linked(ctx: Context, rows: Sequence[Row], narrow: Narrow, types: frozenset[str]) -> list[Row]:
+    """Follow references out of the record, hop by hop, until nothing new is found."""
+    found: dict[tuple[str, str], Row] = {}
+    seen: set[tuple[str, str]] = set()
+    frontier: Sequence[Row] = rows if any(name in types for name in LINKED) else ()
+    for _ in range(MAX_ROUNDS):
+        targets = _targets(ctx.fhir_base, frontier) - seen
+        if not targets:
+            break
+        seen |= targets
+        frontier = await _fetched(ctx, targets, narrow)
+        found |= {(row.resource_type, row.id): row for row in frontier}
+    return [found[key] for key in sorted(found) if key[0] in types]
+
+
+def _targets(fhir_base: str, rows: Iterable[Row]) -> set[tuple[str, str]]:
+    pattern = _references(fhir_base)
+    return {target for row in rows for target in pattern.findall(row.body)}
+
+
+@cache
+def _references(fhir_base: str) -> re.Pattern[str]:
+    """Find references in a stored body, whose JSON is spelled in one way; a text's quotes are escaped."""
+    return re.compile(
+        rf'"reference":"(?:{re.escape(fhir_base)}/)?({"|".join(LINKED)})/([A-Za-z0-9\-.]{{1,64}})["/]'
+    )
+
+
+async def _fetched(ctx: Context, targets: Iterable[tuple[str, str]], narrow: Narrow) -> list[Row]:
+    ids: dict[str, list[str]] = defaultdict(list)
+    for name, key in sorted(targets):
+        ids[name].append(key)
+    build = Builder("Patient", narrow, ctx.now(), selective=True)
+    branches = [
+        f"SELECT '{name}' AS resource_type, r.id, r.version, r.last_updated, r.body "
+        f"FROM {table_name(name)} r WHERE r.id = ANY({build.argument(keys, 'text[]')}) AND {visible}"
+        for name, keys in ids.items()
+        if (visible := build.visible(name, "r")) is not None
+    ]
+    if not branches:
+        return []
+    records = await ctx.connection.fetch(" UNION ALL ".join(branches), *build.arguments)
+    return [Row._make((*record, "include")) for record in records]
+
+
+def _links(url: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
+    used = [(name, value) for name, value in given.texts.items() if name != cursors.PARAMETER]
+    links = [("self", url_of(url, used))]
+    if cursors.PARAMETER in given.texts or last is not None:
+        links.append(("first", url_of(url, used)))
+    if last is not None:
+        place = cursors.write(backwards=False, keys=[last.resource_type], row_id=last.id)
+        links.append(("next", url_of(url, [*used, (cursors.PARAMETER, place)])))
+    return links
