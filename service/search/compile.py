@@ -26,6 +26,9 @@ from service.search.ordering import Key
 from service.search.predicates import Builder
 from service.search.query import Query
 
+MAX_BYTES = 32 * 1024 * 1024
+"""Text of one page; a note may hold an attachment of several megabytes, and a page a thousand notes."""
+
 LOWER_BOUNDS = frozenset({"eq", "gt", "ge", "sa"})
 
 COMMITTED = "r.tx < pg_snapshot_xmin(pg_current_snapshot())"
@@ -63,13 +66,25 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     selected = "".join(f", {key.expression} AS key{number}" for number, key in enumerate(keys))
     columns = "r.id, r.version, r.last_updated, r.body"
     limit = build.argument(query.count + 1)
-    source = f"{rows(query, where)} ORDER BY {order}"
-    if not query.includes:
-        head = f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {columns}{selected}"
-        return Statement(f"{head} {source} LIMIT {limit}", tuple(build.arguments), keys)
-    inner = f"SELECT {columns}, r.patient, r.terms{selected}, row_number() OVER (ORDER BY {order}) AS place"
-    sql = includes.with_page(build, query, f"{inner} {source} LIMIT {limit}", keys, limit)
-    return Statement(sql, tuple(build.arguments), keys)
+    source = f"{rows(query, where)} ORDER BY {order} LIMIT {limit}"
+    numbered = f"{selected}, row_number() OVER (ORDER BY {order}) AS place"
+    if query.includes:
+        matches = f"SELECT {columns}, r.patient, r.terms{numbered} {source}"
+        sql = includes.with_page(build, query, matches, keys, limit)
+    else:
+        sql = (
+            f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {columns}{numbered} {source}"
+        )
+    return Statement(bounded(sql, keys), tuple(build.arguments), keys)
+
+
+def bounded(sql: str, keys: tuple[Key, ...]) -> str:
+    """Leave out the bodies that would make an answer too large; the first one always stays."""
+    names = "".join(f", key{number}" for number in range(len(keys)))
+    fits = f"sum(octet_length(body)) OVER (ORDER BY place NULLS LAST ROWS UNBOUNDED PRECEDING) <= {MAX_BYTES}"
+    body = f"CASE WHEN place = 1 OR {fits} THEN body END AS body"
+    head = f"SELECT mode, resource_type, id, version, last_updated, {body}{names}"
+    return f"{head} FROM ({sql}) AS answered ORDER BY place NULLS LAST"
 
 
 def rows(query: Query, where: list[str]) -> str:

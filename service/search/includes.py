@@ -40,7 +40,7 @@ def with_page(build: Builder, query: Query, page: str, keys: tuple[Key, ...], li
         f"FROM {table_name(included_type)} i WHERE {condition} LIMIT {MAX_INCLUDED + 1})"
         for included_type, condition in conditions(build, query.includes, query.resource_type, hits)
     ]
-    return f"WITH page AS MATERIALIZED ({page}) {' UNION ALL '.join(branches)} ORDER BY place NULLS LAST"
+    return f"WITH page AS MATERIALIZED ({page}) {' UNION ALL '.join(branches)}"
 
 
 def from_rows(build: Builder, includes: Iterable[Include], resource_type: str, ids: list[str]) -> str | None:

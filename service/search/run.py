@@ -98,8 +98,11 @@ def paged(query: Query, statement: Statement, records: Sequence[Any], total: int
     """Cut the row too many, put the rows in order, and name the neighbouring pages."""
     matches = [record for record in records if record[0] == "match"] if query.includes else list(records)
     included = [record for record in records if record[0] != "match"]
-    more = len(matches) > query.count
-    matches = matches[: query.count]
+    if any(record[5] is None for record in included):
+        raise TooCostly(ADVICE)
+    asked = [record for record in matches[: query.count] if record[5] is not None]
+    more = len(matches) > len(asked)
+    matches = asked
     cursor = query.cursor
     backwards = cursor is not None and cursor.backwards
     if backwards:
