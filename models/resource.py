@@ -35,11 +35,22 @@ TABLES: dict[str, type[ResourceRow]] = {
 """The table class of each supported type."""
 
 WITHOUT_PATIENT = frozenset(
-    {"Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire"}
+    {
+        "Binary",
+        "HealthcareService",
+        "Location",
+        "Medication",
+        "Organization",
+        "PlanDefinition",
+        "Practitioner",
+        "PractitionerRole",
+        "Questionnaire",
+    }
 )
 """Types outside the patient compartment: their ``patient`` is always null and has no index."""
 
 BY_DATE = {
+    "Appointment": "date",
     "DocumentReference": "date",
     "Encounter": "date",
     "MedicationRequest": "authoredon",

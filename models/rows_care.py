@@ -10,6 +10,15 @@ from datetime import datetime
 from models.row import ResourceRow, instant
 
 
+class AppointmentRow(ResourceRow, table=True):
+    """The current Appointment resources."""
+
+    __tablename__ = "fhir_appointment"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
+
+
 class CarePlanRow(ResourceRow, table=True):
     """The current CarePlan resources."""
 
@@ -26,6 +35,17 @@ class CareTeamRow(ResourceRow, table=True):
 
     date_start: datetime | None = instant()
     date_end: datetime | None = instant()
+
+
+class CommunicationRow(ResourceRow, table=True):
+    """The current Communication resources."""
+
+    __tablename__ = "fhir_communication"
+
+    received_start: datetime | None = instant()
+    received_end: datetime | None = instant()
+    sent_start: datetime | None = instant()
+    sent_end: datetime | None = instant()
 
 
 class EncounterRow(ResourceRow, table=True):
@@ -53,6 +73,26 @@ class GoalRow(ResourceRow, table=True):
 
     start_date_start: datetime | None = instant()
     start_date_end: datetime | None = instant()
+
+
+class PlanDefinitionRow(ResourceRow, table=True):
+    """The current PlanDefinition resources."""
+
+    __tablename__ = "fhir_plan_definition"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
+    effective_start: datetime | None = instant()
+    effective_end: datetime | None = instant()
+
+
+class ProcedureRow(ResourceRow, table=True):
+    """The current Procedure resources."""
+
+    __tablename__ = "fhir_procedure"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
 
 
 class ServiceRequestRow(ResourceRow, table=True):

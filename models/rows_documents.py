@@ -10,6 +10,21 @@ from datetime import datetime
 from models.row import ResourceRow, instant
 
 
+class BinaryRow(ResourceRow, table=True):
+    """The current Binary resources."""
+
+    __tablename__ = "fhir_binary"
+
+
+class CompositionRow(ResourceRow, table=True):
+    """The current Composition resources."""
+
+    __tablename__ = "fhir_composition"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
+
+
 class ConsentRow(ResourceRow, table=True):
     """The current Consent resources."""
 

@@ -10,6 +10,35 @@ from datetime import datetime
 from models.row import ResourceRow, instant
 
 
+class AdverseEventRow(ResourceRow, table=True):
+    """The current AdverseEvent resources."""
+
+    __tablename__ = "fhir_adverse_event"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
+
+
+class AllergyIntoleranceRow(ResourceRow, table=True):
+    """The current AllergyIntolerance resources."""
+
+    __tablename__ = "fhir_allergy_intolerance"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
+    last_date_start: datetime | None = instant()
+    last_date_end: datetime | None = instant()
+
+
+class ClinicalImpressionRow(ResourceRow, table=True):
+    """The current ClinicalImpression resources."""
+
+    __tablename__ = "fhir_clinical_impression"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
+
+
 class ConditionRow(ResourceRow, table=True):
     """The current Condition resources."""
 
@@ -30,6 +59,15 @@ class DetectedIssueRow(ResourceRow, table=True):
 
     identified_start: datetime | None = instant()
     identified_end: datetime | None = instant()
+
+
+class FlagRow(ResourceRow, table=True):
+    """The current Flag resources."""
+
+    __tablename__ = "fhir_flag"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()
 
 
 class ObservationRow(ResourceRow, table=True):
@@ -61,3 +99,12 @@ class QuestionnaireResponseRow(ResourceRow, table=True):
 
     authored_start: datetime | None = instant()
     authored_end: datetime | None = instant()
+
+
+class RiskAssessmentRow(ResourceRow, table=True):
+    """The current RiskAssessment resources."""
+
+    __tablename__ = "fhir_risk_assessment"
+
+    date_start: datetime | None = instant()
+    date_end: datetime | None = instant()

@@ -28,6 +28,17 @@ class MedicationAdministrationRow(ResourceRow, table=True):
     effective_time_end: datetime | None = instant()
 
 
+class MedicationDispenseRow(ResourceRow, table=True):
+    """The current MedicationDispense resources."""
+
+    __tablename__ = "fhir_medication_dispense"
+
+    whenhandedover_start: datetime | None = instant()
+    whenhandedover_end: datetime | None = instant()
+    whenprepared_start: datetime | None = instant()
+    whenprepared_end: datetime | None = instant()
+
+
 class MedicationRequestRow(ResourceRow, table=True):
     """The current MedicationRequest resources."""
 
@@ -35,3 +46,12 @@ class MedicationRequestRow(ResourceRow, table=True):
 
     authoredon_start: datetime | None = instant()
     authoredon_end: datetime | None = instant()
+
+
+class MedicationStatementRow(ResourceRow, table=True):
+    """The current MedicationStatement resources."""
+
+    __tablename__ = "fhir_medication_statement"
+
+    effective_start: datetime | None = instant()
+    effective_end: datetime | None = instant()

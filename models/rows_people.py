@@ -16,6 +16,18 @@ class GroupRow(ResourceRow, table=True):
     __tablename__ = "fhir_group"
 
 
+class HealthcareServiceRow(ResourceRow, table=True):
+    """The current HealthcareService resources."""
+
+    __tablename__ = "fhir_healthcare_service"
+
+
+class LocationRow(ResourceRow, table=True):
+    """The current Location resources."""
+
+    __tablename__ = "fhir_location"
+
+
 class OrganizationRow(ResourceRow, table=True):
     """The current Organization resources."""
 
