@@ -36,6 +36,12 @@ class ConsentRow(ResourceRow, table=True):
     period_end: datetime | None = instant()
 
 
+class CoverageRow(ResourceRow, table=True):
+    """The current Coverage resources."""
+
+    __tablename__ = "fhir_coverage"
+
+
 class DocumentReferenceRow(ResourceRow, table=True):
     """The current DocumentReference resources."""
 

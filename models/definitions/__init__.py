@@ -28,6 +28,7 @@ RESOURCE_TYPES: tuple[str, ...] = (
     "Composition",
     "Condition",
     "Consent",
+    "Coverage",
     "DetectedIssue",
     "DocumentReference",
     "Encounter",

@@ -56,6 +56,10 @@ SMALLEST: dict[str, tuple[Document, str]] = {
         },
         "title=Summary",
     ),
+    "Coverage": (
+        {"status": "active", "payor": [{"display": "the patient"}], "subscriberId": "S-1"},
+        "status=active",
+    ),
     "Flag": ({"status": "active", "code": TEXT}, "date:missing=true"),
     "HealthcareService": ({"name": "Integration"}, "name=integ"),
     "Location": ({"status": "active", "name": "Quiet room"}, "status=active"),
