@@ -25,7 +25,7 @@ from models.document import serialize
 from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.outcome import outcome
 from models.principal import OPERATOR
-from service import conditional, intake, store, write
+from service import conditional, intake, integrity, store, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name, interpret
 from service.kat.elements import text
@@ -141,6 +141,7 @@ async def _transaction(ctx: Context, entries: list[Entry]) -> list[Answer | Fhir
         finally:
             ctx.in_bundle = False
             ctx.pending.clear()
+            ctx.deleted.clear()
     raise Conflict("Other writers were quicker, several times. Send the transaction again.")
 
 
@@ -232,7 +233,18 @@ async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | Fhir
         except FhirError as refusal:
             refusal.issues = tuple(_placed(issue, entry.number) for issue in refusal.issues)
             raise
+    await _require_integrity(ctx, entries)
     return [answers[number] for number in range(len(entries))]
+
+
+async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:
+    """Refuse a transaction after which something would still refer to what it has deleted."""
+    try:
+        await integrity.require_unreferred(ctx, ctx.deleted)
+    except integrity.Referred as refusal:
+        at = {f"{entry.ask.resource_type}/{entry.ask.id}": entry.number for entry in entries}
+        refusal.issues = tuple(_placed(issue, at[refusal.target]) for issue in refusal.issues)
+        raise
 
 
 async def _perform(ctx: Context, entry: Entry) -> Answer:
