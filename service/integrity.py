@@ -2,7 +2,10 @@
 
     on every write    each literal reference ─▶ the term ``:ref=Type/id``       (complete: no search parameter
                       the record's patient   ─▶ the column ``patient``           has to cover the element)
-    on a deletion     tombstone ─▶ wait for writers that refer to it ─▶ who refers to it still? ─▶ 409
+    on a deletion     wait for writers that refer to it ─▶ tombstone ─▶ who refers to it still? ─▶ 409
+
+A write holds what it refers to as a foreign key does (``service/statements.py``): it is stored before the
+deletion asks, or it finds what it refers to deleted.
 
 It is asked after the tombstones are written, in a transaction at its end, so that what goes together may
 refer to each other, in rings too. A reference to one version (``Type/id/_history/n``) holds nothing back:
@@ -25,7 +28,7 @@ from service.references import links, local
 from service.search import compile as compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from service.context import Context
     from service.search.criteria import Narrow
@@ -64,6 +67,25 @@ def terms(document: dict[str, Any], patient: str | None, fhir_base: str) -> list
         if target != ("Patient", patient):
             found[f"{_TERM}{target[0]}/{target[1]}"] = None
     return list(found)
+
+
+def refers(
+    ctx: Context, resource_type: str, resource_id: str, columns: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """List by type the ids that an indexed document refers to: they must be there when it is stored.
+
+    Left out is what the same transaction stores, before it or after it, and the resource itself.
+    """
+    stem = len(_TERM)
+    keys = [term[stem:] for term in columns["terms"] if term.startswith(_TERM)]
+    if columns["patient"]:
+        keys.append(f"{_PATIENT}{columns['patient']}")
+    found: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        if key != f"{resource_type}/{resource_id}" and key not in ctx.pending:
+            target_type, _, target_id = key.partition("/")
+            found.setdefault(target_type, []).append(target_id)
+    return found
 
 
 async def after_deletion(ctx: Context, resource_type: str, resource_id: str) -> None:

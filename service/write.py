@@ -279,7 +279,8 @@ async def _prepared(
         extracted.columns["patient"] = patient
     extracted.columns["terms"] += integrity.terms(named, extracted.columns["patient"], ctx.fhir_base)
     version = previous.version + 1 if previous else 1
-    return Change(resource_type, resource_id, version, method, named, extracted)
+    refers = integrity.refers(ctx, resource_type, resource_id, extracted.columns)
+    return Change(resource_type, resource_id, version, method, named, extracted, refers=refers)
 
 
 async def _write(ctx: Context, change: Change, permission: Permission) -> Version:

@@ -5,10 +5,13 @@ Source: https://hl7.org/fhir/R4/http.html#delete
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from harness import Server
@@ -213,3 +216,47 @@ def test_a_deletion_of_what_is_gone_stays_no_error(operator: httpx.Client) -> No
     patient = put(operator, "Patient")
     assert operator.delete(f"/{patient}").status_code == 204
     assert operator.delete(f"/{patient}").status_code == 204
+
+
+def test_a_deletion_and_writers_at_the_same_time_leave_no_reference_that_leads_nowhere(
+    operator: httpx.Client,
+) -> None:
+    for _ in range(10):
+        patient = put(operator, "Patient")
+        new = {"resourceType": "Observation", **observation(subject=to(patient))}
+
+        def write(number: int, patient: str = patient, new: Document = new) -> httpx.Response:
+            if number == 5:
+                return operator.delete(f"/{patient}")
+            return operator.post("/Observation", json=new)
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(write, range(10)))
+        removed = answers.pop(5)
+        statuses = {answer.status_code for answer in answers}
+        assert removed.status_code in {204, 409}
+        assert statuses <= ({201, 422} if removed.status_code == 204 else {201})
+        total = operator.get(f"/Observation?patient={patient}&_summary=count").json()["total"]
+        assert total == sum(answer.status_code == 201 for answer in answers)
+        assert not (removed.status_code == 204 and total)
+
+
+async def test_a_writer_that_found_the_patient_before_the_deletion_stores_nothing_after_it(
+    operator: httpx.Client, server: Server
+) -> None:
+    patient = put(operator, "Patient")
+    table, key = "fhir_patient", patient.partition("/")[2]
+    new = {"resourceType": "Observation", **observation(subject=to(patient))}
+    connection = await asyncpg.connect(server.database_url)
+    try:
+        deletion = connection.transaction()
+        await deletion.start()
+        await connection.execute(f"SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE", key)  # noqa: S608
+        writer = asyncio.create_task(asyncio.to_thread(operator.post, "/Observation", json=new))
+        await asyncio.wait({writer}, timeout=0.5)
+        assert not writer.done()
+        await connection.execute(f"UPDATE {table} SET deleted = true WHERE id = $1", key)  # noqa: S608
+        await deletion.commit()
+    finally:
+        await connection.close()
+    assert refused(await writer, 422)["expression"] == ["Observation.subject.reference"]
