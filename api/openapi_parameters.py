@@ -125,12 +125,12 @@ _RESULT = {
     "_include": _query(
         "_include",
         "Also the resources that matches refer to, as Type:parameter; may repeat.",
-        {"type": "string"},
+        {"type": "string", "pattern": r"^[^\u0000]*$"},
     ),
     "_revinclude": _query(
         "_revinclude",
         "Also the resources that refer to matches, as Type:parameter; may repeat.",
-        {"type": "string"},
+        {"type": "string", "pattern": r"^[^\u0000]*$"},
     ),
     "_total": _query(
         "_total",

@@ -61,7 +61,10 @@ _REFUSALS: dict[int, tuple[type[errors.FhirError], str]] = {
     403: (errors.Forbidden, "The token's scopes, or rule RX-6, do not allow it."),
     404: (errors.NotFound, "There is no such resource, as far as this caller may know."),
     406: (errors.NotAcceptable, "Only FHIR JSON is offered."),
-    409: (errors.Conflict, "A resource with this identifier is stored with other content; see RX-16."),
+    409: (
+        errors.Conflict,
+        "The identifier is known with other content (RX-16), or others refer to what would go.",
+    ),
     410: (errors.Gone, "The resource was deleted."),
     412: (errors.PreconditionFailed, "If-Match names an older version, or If-None-Exist matches several."),
     413: (errors.TooLarge, "The body is too large."),

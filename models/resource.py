@@ -1,6 +1,7 @@
 """Where the current version of every resource lives: one table a type, three shared index tables.
 
     fhir_<type>      id, version, tx, last_updated, deleted, body, patient, terms[], <date>_start, _end …
+                     ← rows_care, rows_documents, rows_findings, rows_medication, rows_people
     index_string     names, addresses and texts, normalized        ┐ rows of one resource are replaced
     index_date       dates that repeat within a resource           ├ together with it; found again by
     index_quantity   numbers and quantities with their units       ┘ (resource_type, id)
@@ -15,263 +16,18 @@ Source: https://hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ARRAY, Column, Computed, DateTime, Index, Numeric, Table, Text
-from sqlmodel import Field, SQLModel
-
-from models.columns import TransactionId
-
-INSTANT = DateTime(timezone=True)
-
-
-def instant() -> Any:
-    """One side of a date parameter's interval."""
-    return Field(default=None, sa_type=INSTANT)
-
-
-class ResourceRow(SQLModel):
-    """What every resource type table has. ``body`` is the answered JSON text; null once deleted."""
-
-    id: str = Field(primary_key=True, sa_type=Text)
-    version: int
-    tx: int = Field(sa_type=TransactionId)
-    last_updated: datetime = Field(sa_type=INSTANT)
-    deleted: bool
-    body: str | None = Field(default=None, sa_type=Text)
-    patient: str | None = Field(default=None, sa_type=Text)
-    terms: list[str] = Field(sa_type=ARRAY(Text))
-
-
-class CarePlanRow(ResourceRow, table=True):
-    """The current CarePlan resources."""
-
-    __tablename__ = "fhir_care_plan"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-
-
-class CareTeamRow(ResourceRow, table=True):
-    """The current CareTeam resources."""
-
-    __tablename__ = "fhir_care_team"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-
-
-class ConditionRow(ResourceRow, table=True):
-    """The current Condition resources."""
-
-    __tablename__ = "fhir_condition"
-
-    abatement_date_start: datetime | None = instant()
-    abatement_date_end: datetime | None = instant()
-    onset_date_start: datetime | None = instant()
-    onset_date_end: datetime | None = instant()
-    recorded_date_start: datetime | None = instant()
-    recorded_date_end: datetime | None = instant()
-
-
-class ConsentRow(ResourceRow, table=True):
-    """The current Consent resources."""
-
-    __tablename__ = "fhir_consent"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-    period_start: datetime | None = instant()
-    period_end: datetime | None = instant()
-
-
-class DetectedIssueRow(ResourceRow, table=True):
-    """The current DetectedIssue resources."""
-
-    __tablename__ = "fhir_detected_issue"
-
-    identified_start: datetime | None = instant()
-    identified_end: datetime | None = instant()
-
-
-class DocumentReferenceRow(ResourceRow, table=True):
-    """The current DocumentReference resources."""
-
-    __tablename__ = "fhir_document_reference"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-    period_start: datetime | None = instant()
-    period_end: datetime | None = instant()
-
-
-class EncounterRow(ResourceRow, table=True):
-    """The current Encounter resources."""
-
-    __tablename__ = "fhir_encounter"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-
-
-class EpisodeOfCareRow(ResourceRow, table=True):
-    """The current EpisodeOfCare resources."""
-
-    __tablename__ = "fhir_episode_of_care"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-
-
-class GoalRow(ResourceRow, table=True):
-    """The current Goal resources."""
-
-    __tablename__ = "fhir_goal"
-
-    start_date_start: datetime | None = instant()
-    start_date_end: datetime | None = instant()
-
-
-class GroupRow(ResourceRow, table=True):
-    """The current Group resources."""
-
-    __tablename__ = "fhir_group"
-
-
-class MedicationRow(ResourceRow, table=True):
-    """The current Medication resources."""
-
-    __tablename__ = "fhir_medication"
-
-    expiration_date_start: datetime | None = instant()
-    expiration_date_end: datetime | None = instant()
-
-
-class MedicationAdministrationRow(ResourceRow, table=True):
-    """The current MedicationAdministration resources."""
-
-    __tablename__ = "fhir_medication_administration"
-
-    effective_time_start: datetime | None = instant()
-    effective_time_end: datetime | None = instant()
-
-
-class MedicationRequestRow(ResourceRow, table=True):
-    """The current MedicationRequest resources."""
-
-    __tablename__ = "fhir_medication_request"
-
-    authoredon_start: datetime | None = instant()
-    authoredon_end: datetime | None = instant()
-
-
-class ObservationRow(ResourceRow, table=True):
-    """The current Observation resources."""
-
-    __tablename__ = "fhir_observation"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-    value_date_start: datetime | None = instant()
-    value_date_end: datetime | None = instant()
-
-
-class OrganizationRow(ResourceRow, table=True):
-    """The current Organization resources."""
-
-    __tablename__ = "fhir_organization"
-
-
-class PatientRow(ResourceRow, table=True):
-    """The current Patient resources."""
-
-    __tablename__ = "fhir_patient"
-
-    birthdate_start: datetime | None = instant()
-    birthdate_end: datetime | None = instant()
-    death_date_start: datetime | None = instant()
-    death_date_end: datetime | None = instant()
-
-
-class PractitionerRow(ResourceRow, table=True):
-    """The current Practitioner resources."""
-
-    __tablename__ = "fhir_practitioner"
-
-
-class PractitionerRoleRow(ResourceRow, table=True):
-    """The current PractitionerRole resources."""
-
-    __tablename__ = "fhir_practitioner_role"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-
-
-class ProvenanceRow(ResourceRow, table=True):
-    """The current Provenance resources."""
-
-    __tablename__ = "fhir_provenance"
-
-    recorded_start: datetime | None = instant()
-    recorded_end: datetime | None = instant()
-    when_start: datetime | None = instant()
-    when_end: datetime | None = instant()
-
-
-class QuestionnaireRow(ResourceRow, table=True):
-    """The current Questionnaire resources."""
-
-    __tablename__ = "fhir_questionnaire"
-
-    date_start: datetime | None = instant()
-    date_end: datetime | None = instant()
-    effective_start: datetime | None = instant()
-    effective_end: datetime | None = instant()
-
-
-class QuestionnaireResponseRow(ResourceRow, table=True):
-    """The current QuestionnaireResponse resources."""
-
-    __tablename__ = "fhir_questionnaire_response"
-
-    authored_start: datetime | None = instant()
-    authored_end: datetime | None = instant()
-
-
-class RelatedPersonRow(ResourceRow, table=True):
-    """The current RelatedPerson resources."""
-
-    __tablename__ = "fhir_related_person"
-
-    birthdate_start: datetime | None = instant()
-    birthdate_end: datetime | None = instant()
-
-
-class ServiceRequestRow(ResourceRow, table=True):
-    """The current ServiceRequest resources."""
-
-    __tablename__ = "fhir_service_request"
-
-    authored_start: datetime | None = instant()
-    authored_end: datetime | None = instant()
-    occurrence_start: datetime | None = instant()
-    occurrence_end: datetime | None = instant()
-
-
-class TaskRow(ResourceRow, table=True):
-    """The current Task resources."""
-
-    __tablename__ = "fhir_task"
-
-    authored_on_start: datetime | None = instant()
-    authored_on_end: datetime | None = instant()
-    modified_start: datetime | None = instant()
-    modified_end: datetime | None = instant()
-    period_start: datetime | None = instant()
-    period_end: datetime | None = instant()
-
+from sqlalchemy import Column, Computed, Index, Numeric, Table, Text
+from sqlmodel import SQLModel
+
+from models import (  # noqa: F401 - each defines tables
+    rows_care,
+    rows_documents,
+    rows_findings,
+    rows_medication,
+    rows_people,
+)
+from models.row import INSTANT, ResourceRow
 
 TABLES: dict[str, type[ResourceRow]] = {
     row.__name__.removesuffix("Row"): row for row in ResourceRow.__subclasses__()
@@ -279,11 +35,22 @@ TABLES: dict[str, type[ResourceRow]] = {
 """The table class of each supported type."""
 
 WITHOUT_PATIENT = frozenset(
-    {"Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire"}
+    {
+        "Binary",
+        "HealthcareService",
+        "Location",
+        "Medication",
+        "Organization",
+        "PlanDefinition",
+        "Practitioner",
+        "PractitionerRole",
+        "Questionnaire",
+    }
 )
 """Types outside the patient compartment: their ``patient`` is always null and has no index."""
 
 BY_DATE = {
+    "Appointment": "date",
     "DocumentReference": "date",
     "Encounter": "date",
     "MedicationRequest": "authoredon",

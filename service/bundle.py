@@ -25,13 +25,14 @@ from models.document import serialize
 from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.outcome import outcome
 from models.principal import OPERATOR
-from service import conditional, intake, store, write
+from service import conditional, intake, integrity, store, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name, interpret
 from service.kat.elements import text
 from service.operations.catalogue import OPERATIONS
 from service.perform import noted, perform
 from service.store import LostRace
+from service.turns import ORDER, in_turn
 from service.write import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 5_000
 """Entries of a client's bundle; ``kat-fhir load`` has no limit, because one file is one transaction."""
 
-_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 _STORES = frozenset({Name.CREATE, Name.UPDATE})
 _RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 _QUOTED = re.compile(r'"([^"]*)(?=")')
@@ -141,6 +141,7 @@ async def _transaction(ctx: Context, entries: list[Entry]) -> list[Answer | Fhir
         finally:
             ctx.in_bundle = False
             ctx.pending.clear()
+            ctx.deleted.clear()
     raise Conflict("Other writers were quicker, several times. Send the transaction again.")
 
 
@@ -225,14 +226,24 @@ def _claimed(ask: Interaction) -> tuple[store.Claim | None, conditional.Pairs | 
 
 async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
     answers: dict[int, Answer | FhirError] = {}
-    # In one order for all, so that two transactions rarely wait for each other.
-    for entry in sorted(entries, key=_turn):
+    for entry in in_turn(ctx, entries):
         try:
             answers[entry.number] = await _perform(ctx, entry)
         except FhirError as refusal:
             refusal.issues = tuple(_placed(issue, entry.number) for issue in refusal.issues)
             raise
+    await _require_integrity(ctx, entries)
     return [answers[number] for number in range(len(entries))]
+
+
+async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:
+    """Refuse a transaction after which something would still refer to what it has deleted."""
+    try:
+        await integrity.require_unreferred(ctx, ctx.deleted)
+    except integrity.Referred as refusal:
+        at = {f"{entry.ask.resource_type}/{entry.ask.id}": entry.number for entry in entries}
+        refusal.issues = tuple(_placed(issue, at[refusal.target]) for issue in refusal.issues)
+        raise
 
 
 async def _perform(ctx: Context, entry: Entry) -> Answer:
@@ -246,10 +257,6 @@ async def _perform(ctx: Context, entry: Entry) -> Answer:
         return repeats or known
 
     return await noted(ctx, entry.ask, recognize)
-
-
-def _turn(entry: Entry) -> tuple[int, str, str]:
-    return _ORDER[entry.method], entry.ask.resource_type, entry.ask.id
 
 
 def _placed(issue: Issue, number: int) -> Issue:
@@ -266,7 +273,7 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
     resource = item.get("resource")
     if resource is not None and not isinstance(resource, dict):
         raise Malformed("The resource of an entry is an object.", expression=f"{place}.resource")
-    if text(request, "method") not in _ORDER:
+    if text(request, "method") not in ORDER:
         raise Malformed(
             "The method is one of GET, HEAD, POST, PUT, DELETE.", expression=f"{place}.request.method"
         )

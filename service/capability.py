@@ -40,7 +40,7 @@ CONDITIONS: dict[str, Any] = {
     "conditionalRead": "full-support",
     "conditionalUpdate": False,
     "conditionalDelete": "not-supported",
-    "referencePolicy": ["literal", "logical", "local"],
+    "referencePolicy": ["literal", "logical", "enforced", "local"],
 }
 """How the interactions behave, for every type."""
 

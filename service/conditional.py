@@ -82,6 +82,12 @@ def _parts(ctx: Context, reference: str) -> tuple[str, str, str]:
     return reference.removeprefix(f"{ctx.fhir_base}/").partition("?")
 
 
+def sought_types(ctx: Context, document: dict[str, Any] | None) -> set[str]:
+    """Tell which types the conditional references of a document seek."""
+    found = {_parts(ctx, link["reference"]) for link in links(document or {})}
+    return {name for name, mark, _ in found if mark and name in RESOURCE_TYPES}
+
+
 async def _match(ctx: Context, resource_type: str, criteria: str) -> Version | None:
     try:
         return await only_match(ctx, resource_type, criteria_of(criteria))

@@ -50,7 +50,8 @@ class Context:
 
     ``stamp`` is set while several writes are one transaction: all share it. ``in_bundle`` tells that
     the transaction is a client's bundle, whose entries are retried together.
-    ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored.
+    ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored, ``deleted`` lists
+    what it has deleted so far.
     ``pools`` is set for a single search, which borrows a connection itself when it knows which kind of
     plan it needs; such a Context has no ``connection`` of its own.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
@@ -65,6 +66,7 @@ class Context:
     new_id: Callable[[], str] = random_id
     stamp: Stamp | None = None
     pending: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
     in_bundle: bool = False
     pools: Pools | None = None
     unaudited: list[AuditEntry] = field(default_factory=list)

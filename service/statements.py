@@ -1,15 +1,16 @@
 """The SQL of the store: one statement that puts a version everywhere it must be.
 
     clock    transaction id and instant, drawn together under a momentary lock
+    held     the resources referred to: still there, and kept from deletion until the commit
     claim    the business identifier, first come first served        (prescriptions only)
     row      the type's table: current body and search columns
     version  resource_history
     indexes  strings, dates and quantities that a resource may have several of
     audited  the audit record of this very write
 
-Each part selects FROM the parts before it, so that a lost claim or a stale version stores nothing at
-all and the statement returns no row. Texts are built from the tables' own column names, never from
-input, and kept; values travel as parameters.
+Each part selects FROM the parts before it, so that a lost claim, a stale version or the loss of what is
+referred to stores nothing at all and the statement returns no row. Texts are built from the tables' own
+column names, never from input, and kept; values travel as parameters.
 
 Why the clock: a reader of changes stops at ``pg_snapshot_xmin``. That loses nothing only if
 transaction ids and ``last_updated`` order alike, so both are drawn while one advisory lock is held,
@@ -21,11 +22,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel
 
 from models.resource import table_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLOCK_LOCK = 5_422_853_148_741_386_307
 """Key of the advisory lock under which stamps are drawn; nothing else may use it."""
@@ -81,6 +86,7 @@ class Shape:
     stamped: bool
     claims: bool
     indexes: tuple[str, ...]
+    refers: tuple[str, ...] = ()
 
 
 @cache
@@ -115,9 +121,15 @@ def write_statement(shape: Shape) -> str:
     p = parameters.take(*FIXED)
     parts = [_stamp(parameters, shape)]
     source = "stamp"
+    if shape.deletes:
+        parts.append(_held_back(p, shape))
+        source = "stamp, held"
+    elif shape.refers:
+        parts.extend(_held(parameters, shape))
+        source = "stamp, held"
     if shape.claims:
-        parts.append(_claim(parameters, p, shape))
-        source = "stamp, claim"
+        parts.append(_claim(parameters, p, shape, source))
+        source += ", claim"
     columns = parameters.take(*type_columns(shape.resource_type))
     parts.append(_row(p, columns, shape, source))
     parts.append(_history(p, shape))
@@ -137,10 +149,32 @@ def _stamp(parameters: _Parameters, shape: Shape) -> str:
     return stamp if shape.stamped else f"clock AS MATERIALIZED ({DRAW_CLOCK}),\n{stamp}"
 
 
-def _claim(parameters: _Parameters, p: dict[str, str], shape: Shape) -> str:
+def _held(parameters: _Parameters, shape: Shape) -> Iterator[str]:
+    """Hold what is referred to as a foreign key does; it comes after the clock, or it would draw the id."""
+    kept = []
+    for number, resource_type in enumerate(shape.refers):
+        (ids,) = parameters.take(("ids", "text"), array=True).values()
+        yield (
+            f"held_{number} AS MATERIALIZED (SELECT r.id FROM stamp, {table_name(resource_type)} r "  # noqa: S608
+            f"WHERE r.id = ANY({ids}) AND NOT r.deleted FOR KEY SHARE OF r)"
+        )
+        kept.append(f"(SELECT count(*) FROM held_{number}) = cardinality({ids})")  # noqa: S608
+    yield f"held AS MATERIALIZED (SELECT FROM stamp WHERE {' AND '.join(kept)})"
+
+
+def _held_back(p: dict[str, str], shape: Shape) -> str:
+    """Wait for everybody who holds what goes, before it is marked as deleted.
+
+    Whoever comes later waits for this deletion; without the lock, a mere update would not stop a holder.
+    """
+    rows = f"{table_name(shape.resource_type)} r WHERE r.id = {p['id']}"
+    return f"held AS MATERIALIZED (SELECT FROM stamp, {rows} FOR UPDATE OF r)"
+
+
+def _claim(parameters: _Parameters, p: dict[str, str], shape: Shape, source: str) -> str:
     key = parameters.take(("system", "text"), ("value", "text"))
     return f"""claim AS (INSERT INTO business_identifier (resource_type, system, value, id, version)
-    SELECT '{shape.resource_type}', {key["system"]}, {key["value"]}, {p["id"]}, {p["version"]} FROM stamp
+    SELECT '{shape.resource_type}', {key["system"]}, {key["value"]}, {p["id"]}, {p["version"]} FROM {source}
     ON CONFLICT DO NOTHING RETURNING 1)"""  # noqa: S608
 
 

@@ -9,7 +9,7 @@ while rules are evaluated.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,8 @@ class Claim:
 class Change:
     """One version to be stored. ``version`` is the new one; 1 is a creation.
 
-    ``document`` None is a deletion. ``method`` is the HTTP method that history will show.
+    ``document`` None is a deletion. ``method`` is the HTTP method that history will show. ``refers`` are
+    the ids, by type, of what must be there and stay there until the version is stored.
     """
 
     resource_type: str
@@ -59,6 +60,7 @@ class Change:
     document: dict[str, Any] | None = None
     extracted: Extracted | None = None
     claim: Claim | None = None
+    refers: dict[str, list[str]] = field(default_factory=dict)
 
 
 _INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -68,8 +70,8 @@ async def write(ctx: Context, change: Change) -> Version:
     """Store one version: durably, or within the caller's transaction when ``ctx.stamp`` is set.
 
     Raises:
-        LostRace: the row's version is not ``change.version - 1``, the id exists already, or the
-            business identifier is taken; nothing was stored.
+        LostRace: the row's version is not ``change.version - 1``, the id exists already, the business
+            identifier is taken, or what is referred to was deleted; nothing was stored.
     """
     head, tail = _around_instant(change)
     indexes = _index_rows(change.extracted)
@@ -80,12 +82,14 @@ async def write(ctx: Context, change: Change) -> Version:
         stamped=ctx.stamp is not None,
         claims=change.claim is not None,
         indexes=tuple(indexes),
+        refers=tuple(change.refers),
     )
     values: list[Any] = [change.id, change.version, change.method, ctx.actor, head, tail]
     values += [ctx.request_id, ctx.principal.client_id, ctx.principal.user]
     values += [_INTERACTION[change.method], 201 if change.version == 1 else 200]
     if ctx.stamp is not None:
         values += [ctx.stamp.tx, ctx.stamp.at]
+    values += change.refers.values()
     if change.claim is not None:
         values += [change.claim.system, change.claim.value]
     columns = change.extracted.columns if change.extracted else {"terms": []}

@@ -19,7 +19,7 @@ from msgspec import structs
 from models.document import parse
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
 from models.principal import OPERATOR
-from service import conditional, intake, read, rules, store, validate
+from service import conditional, intake, integrity, read, rules, store, validate
 from service.access import decide
 from service.interaction import Answer, Name
 from service.patching import patched
@@ -230,6 +230,7 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
     """Delete a resource: its next version is a tombstone. Deleting what is not there is no error.
 
     Raises:
+        Referred: another resource refers to it; in a bundle that is asked at the end.
         PreconditionFailed: ``If-Match`` names another version than the newest.
     """
     if not ask.id:
@@ -244,7 +245,10 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
             return Answer(204)
         await rules.may_delete(ctx, ask.resource_type, previous)
         change = Change(ask.resource_type, ask.id, previous.version + 1, "DELETE")
-        return Answer(204, await store.write(ctx, change), audited=True)
+        async with store.transaction(ctx):
+            stored = await store.write(ctx, change)
+            await integrity.after_deletion(ctx, ask.resource_type, ask.id)
+        return Answer(204, stored, audited=True)
 
     return await persistently(ctx, attempt)
 
@@ -273,8 +277,10 @@ async def _prepared(
     extracted = extract(resource_type, named, base_url=ctx.settings.base_url)
     if patient and extracted.columns["patient"] is None:
         extracted.columns["patient"] = patient
+    extracted.columns["terms"] += integrity.terms(named, extracted.columns["patient"], ctx.fhir_base)
     version = previous.version + 1 if previous else 1
-    return Change(resource_type, resource_id, version, method, named, extracted)
+    refers = integrity.refers(ctx, resource_type, resource_id, extracted.columns)
+    return Change(resource_type, resource_id, version, method, named, extracted, refers=refers)
 
 
 async def _write(ctx: Context, change: Change, permission: Permission) -> Version:

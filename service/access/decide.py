@@ -29,7 +29,18 @@ from service.search.registry import parameters, patient_parameter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DIRECTORY = frozenset({"Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire"})
+DIRECTORY = frozenset(
+    {
+        "HealthcareService",
+        "Location",
+        "Medication",
+        "Organization",
+        "PlanDefinition",
+        "Practitioner",
+        "PractitionerRole",
+        "Questionnaire",
+    }
+)
 """Types that tell nothing about a patient."""
 
 _WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}

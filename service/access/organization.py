@@ -28,15 +28,23 @@ if TYPE_CHECKING:
     from service.context import Context
 
 AUTHORS: dict[str, tuple[str, ...]] = {
+    "AdverseEvent": ("recorder", "contributor"),
+    "AllergyIntolerance": ("recorder", "asserter"),
+    "ClinicalImpression": ("assessor",),
     "Communication": ("sender",),
     "Condition": ("recorder", "asserter"),
     "DetectedIssue": ("author", "mitigation"),
     "DocumentReference": ("author", "custodian"),
+    "Flag": ("author",),
     "MedicationAdministration": ("performer",),
+    "MedicationDispense": ("performer",),
     "MedicationRequest": ("requester",),
+    "MedicationStatement": ("informationSource",),
     "Observation": ("performer",),
     "PractitionerRole": ("organization",),
+    "Procedure": ("recorder", "performer"),
     "Provenance": ("agent",),
+    "RiskAssessment": ("performer",),
     "ServiceRequest": ("requester", "performer"),
     "Task": ("owner", "requester"),
 }

@@ -14,7 +14,8 @@ from sqlalchemy import ARRAY, Text, cast, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from models.resource import INDEX_STRING, PatientRow
+from models.resource import INDEX_STRING
+from models.rows_people import PatientRow
 from service.search.values import folded
 
 MAX_CHOICES = 20
