@@ -18,7 +18,7 @@ from models.document import parse
 from models.errors import BadRequest, FhirError, UnsupportedMediaType
 from service import bundle
 from service.context import Context, Pools
-from service.interaction import Answer, Interaction, Name, Target, interpret
+from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import JSON_PATCH, operations
 from service.perform import noted, perform, unread
 
@@ -139,7 +139,7 @@ async def _parameters(
     request: Request, target: Target, query: tuple[tuple[str, str], ...], headers: dict[str, str]
 ) -> tuple[tuple[str, str], ...]:
     """Return the search parameters: of the URL, and for ``POST _search`` also of the form."""
-    if target.name is Name.SEARCH and request.method == "POST":
+    if target.name in SEARCHES and request.method == "POST":
         if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
         query += _pairs(await deps.body(request, MAX_QUERY))

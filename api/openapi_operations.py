@@ -1,6 +1,8 @@
 """The paths of FHIR: the interactions of ``service/interaction.py``, once for each type.
 
     /fhir                          POST batch, transaction    /fhir/metadata, /fhir/_history    GET
+    /fhir                          GET search of several types, also POST /fhir/_search
+    /fhir/Patient/{id}/{Type}, *   GET search in the patient's compartment
     /fhir/{Type}                   GET search   POST create   PUT, PATCH, DELETE by criteria
     /fhir/{Type}/_search           POST search                /fhir/{Type}/_history             GET
     /fhir/{Type}/{id}              GET read     PUT update    PATCH patch    DELETE delete
@@ -41,10 +43,14 @@ class Row:
     body: str = ""
     """``resource``, ``form``, ``patch``, or empty."""
     by_criteria: bool = False
+    operation: str = ""
+    """What the operation's identifier starts with, where name and type do not say it."""
 
     @property
     def verb(self) -> str:
         """What the operation's identifier starts with."""
+        if self.operation:
+            return self.operation
         verb, _, level = self.name.partition("-")
         ending = level.capitalize() if level in {"type", "system"} and verb == "history" else ""
         return f"{verb}{ending}ByCriteria" if self.by_criteria else verb + ending
@@ -72,6 +78,29 @@ SYSTEM_ROWS = (
     Row(Name.BUNDLE, "post", "", "Execute a batch or a transaction", body="resource"),
     Row(Name.CAPABILITIES, "get", "/metadata", "Read the CapabilityStatement"),
     Row("history-system", "get", "/_history", "List the versions of all resources, newest first"),
+    Row(Name.SEARCH_SYSTEM, "get", "", "Search several types", operation="searchSystem"),
+    Row(
+        Name.SEARCH_SYSTEM,
+        "post",
+        "/_search",
+        "Search several types with a form",
+        body="form",
+        operation="searchSystem",
+    ),
+    Row(
+        Name.SEARCH_SYSTEM,
+        "get",
+        "/Patient/{id}/*",
+        "Search everything that belongs to a patient",
+        operation="searchCompartment",
+    ),
+    Row(
+        Name.SEARCH,
+        "get",
+        "/Patient/{id}/{member}",
+        "Search one type of what belongs to a patient",
+        operation="searchCompartmentType",
+    ),
 )
 
 
@@ -88,7 +117,7 @@ def paths() -> dict[str, Json]:
 
 def _is_offered(row: Row, path: str) -> bool:
     try:
-        found = interpret(row.method.upper(), path.format(id="1", version="1"))
+        found = interpret(row.method.upper(), path.format(id="1", version="1", member="Observation"))
     except FhirError:
         return False
     return found.name == row.name
@@ -107,7 +136,8 @@ def _operation(row: Row, resource_type: str) -> Json:
         described["security"] = []
     if row.body:
         described["requestBody"] = {"required": True, "content": _content(row, resource_type)}
-    described["responses"] = responses.of_operation(row.name, resource_type, has_body=bool(row.body))
+    answered = "search-compartment" if row.operation.startswith("searchCompartment") else row.name
+    described["responses"] = responses.of_operation(answered, resource_type, has_body=bool(row.body))
     return described
 
 

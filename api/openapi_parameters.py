@@ -11,7 +11,10 @@ from typing import Any
 
 from api import openapi_values as values
 from api.openapi_schemas import reference
-from service.interaction import Name
+from models.definitions import RESOURCE_TYPES
+from service.capability import is_common
+from service.interaction import SEARCHES, Name
+from service.search import compartments
 from service.search.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES
 from service.search.registry import Parameter, parameters, targets
 
@@ -29,9 +32,12 @@ _MEANING = {
 }
 
 
+_PROSE = 'Words of its texts: word, "phrase", or, and - for not.'
+
+
 def shared() -> dict[str, Json]:
     """Describe the parameters that many operations have, by the name they are referred to with."""
-    return {**_PATH, **_RESULT, **_REQUEST_HEADERS, **_FORMAT}
+    return {**_PATH, **_RESULT, **_PART, **_REQUEST_HEADERS, **_FORMAT}
 
 
 def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool = False) -> list[Json]:
@@ -41,12 +47,23 @@ def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool 
     own: list[Json] = []
     if by_criteria:
         named = [key for key in named if key != "If-Match"]
-    if name == Name.SEARCH and not path.endswith("/_search"):
-        own = [search_parameter(resource_type, one) for one in parameters(resource_type).values()]
+    if name in SEARCHES and not path.endswith("/_search"):
+        own = searched(resource_type, path)
         named += _CONTROLS
     if name.startswith("history"):
         named += ("_count", "_since", "_at")
     return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
+
+
+def searched(resource_type: str, path: str) -> list[Json]:
+    """Describe the search parameters of a type, of several types, or of a type that the path names."""
+    if "{id}" in path:
+        return [MEMBER, _ANY] if "{member}" in path else [_TYPE, _ANY]
+    if resource_type:
+        return [search_parameter(resource_type, one) for one in parameters(resource_type).values()]
+    first = RESOURCE_TYPES[0]
+    common = [one for one in parameters(first).values() if is_common(one.code)]
+    return [_TYPE, *({**search_parameter(first, one), "description": _MEANING[one.kind]} for one in common)]
 
 
 def search_parameter(resource_type: str, parameter: Parameter) -> Json:
@@ -60,7 +77,7 @@ def search_parameter(resource_type: str, parameter: Parameter) -> Json:
 
 
 def _sentences(resource_type: str, parameter: Parameter) -> list[str]:
-    sentences = [_MEANING[parameter.kind]]
+    sentences = [_PROSE if parameter.store == "text" else _MEANING[parameter.kind]]
     if parameter.kind == "reference" and parameter.targets:
         sentences.append(f"Refers to {' or '.join(targets(parameter)) or 'other resources'}.")
     if parameter.paths:
@@ -93,6 +110,29 @@ CRITERIA: Json = {
     "example": {"identifier": "https://rx-a.example/rx|RX-A-1001"},
 }
 """The condition of an update, a patch or a deletion without an id."""
+
+_TYPE: Json = {
+    "name": "_type",
+    "in": "query",
+    "description": "The types to search, all that the token allows unless said otherwise.",
+    "style": "form",
+    "explode": False,
+    "schema": {"type": "array", "minItems": 1, "items": {"enum": list(RESOURCE_TYPES)}},
+}
+MEMBER: Json = {
+    "name": "member",
+    "in": "path",
+    "required": True,
+    "description": "A type of the patient compartment.",
+    "schema": {"enum": list(compartments.members())},
+}
+_ANY: Json = {
+    **CRITERIA,
+    "required": False,
+    "description": "Search parameters of the type, or those that every type has.",
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+_ANY.pop("example")
 
 _PATH = {
     "id": {
@@ -140,11 +180,24 @@ _RESULT = {
     "_summary": _query(
         "_summary", "Which part of each resource to show.", {"type": "string", "enum": sorted(SUMMARIES)}
     ),
+    "_explain": _query(
+        "_explain",
+        "Whether to tell how the search was read, and its SQL; for clients of kind admin.",
+        {"type": "string", "enum": ["true", "false"]},
+    ),
     "_elements": _query(
         "_elements", "Elements to show besides the mandatory ones, with commas.", values.NAMES
     ),
 }
 _CONTROLS = tuple(name for name in _RESULT if name not in {"_since", "_at"})
+
+_PART = {
+    "_part": _query(
+        "_summary",
+        "Which part of the resource to show.",
+        {"type": "string", "enum": sorted(SUMMARIES - {"count"})},
+    )
+}
 
 _FORMAT = {
     "_format": _query(
@@ -184,9 +237,10 @@ _REQUEST_HEADERS = {
 }
 
 _HEADERS_OF: dict[str, tuple[str, ...]] = {
-    Name.READ: ("If-None-Match", "If-Modified-Since"),
-    Name.VREAD: ("If-None-Match", "If-Modified-Since"),
+    Name.READ: ("If-None-Match", "If-Modified-Since", "_part", "_elements"),
+    Name.VREAD: ("If-None-Match", "If-Modified-Since", "_part", "_elements"),
     Name.SEARCH: ("Prefer",),
+    Name.SEARCH_SYSTEM: ("Prefer",),
     Name.CREATE: ("If-None-Exist", "Prefer"),
     Name.UPDATE: ("If-Match", "Prefer"),
     "patch": ("If-Match", "Prefer"),

@@ -25,6 +25,8 @@ STATUSES: dict[str, tuple[int, ...]] = {
     Name.CAPABILITIES: (200, 400, 406),
     Name.BUNDLE: (200, *_WRITING),
     Name.SEARCH: (200, 400, 401, 403, 406, 503),
+    Name.SEARCH_SYSTEM: (200, 400, 401, 403, 406, 503),
+    "search-compartment": (200, 400, 401, 403, 404, 406, 503),
     Name.CREATE: (200, 201, *_WRITING),
     Name.READ: (200, 304, 400, 401, 403, 404, 406, 410, 503),
     Name.VREAD: (200, 304, 400, 401, 403, 404, 406, 410, 503),
@@ -150,6 +152,8 @@ def _body(name: str, resource_type: str) -> Json:
         return {"oneOf": [reference(resource_type), reference("OperationOutcome")]}
     bundles: dict[str, str] = {
         Name.SEARCH: "SearchBundle",
+        Name.SEARCH_SYSTEM: "SearchBundle",
+        "search-compartment": "SearchBundle",
         Name.HISTORY: "HistoryBundle",
         "history-type": "HistoryBundle",
         "history-system": "HistoryBundle",

@@ -1,10 +1,11 @@
-"""Where the current version of every resource lives: one table a type, three shared index tables.
+"""Where the current version of every resource lives: one table a type, four shared index tables.
 
     fhir_<type>      id, version, tx, last_updated, deleted, body, patient, terms[], <date>_start, _end …
                      ← rows_care, rows_documents, rows_findings, rows_medication, rows_people
-    index_string     names, addresses and texts, normalized        ┐ rows of one resource are replaced
-    index_date       dates that repeat within a resource           ├ together with it; found again by
-    index_quantity   numbers and quantities with their units       ┘ (resource_type, id)
+    index_string     names, addresses and titles, normalized       ┐
+    index_date       dates that repeat within a resource           │ rows of one resource are replaced
+    index_quantity   numbers and quantities with their units       ├ together with it; found again by
+    index_text       words of displays, narratives and notes       ┘ (resource_type, id)
 
 ``terms`` holds every token, reference and uri parameter as ``parameter=value``; ``<date>_start`` and
 ``<date>_end`` bound the half-open interval [start, end) of a parameter that has one value, with ±infinity
@@ -17,7 +18,8 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import Column, Computed, Index, Numeric, Table, Text
+from sqlalchemy import Column, Computed, Index, Numeric, Table, Text, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import SQLModel
 
 from models import (  # noqa: F401 - each defines tables
@@ -95,10 +97,34 @@ INDEX_QUANTITY = Table(
     Column("value", Numeric),
     Column("low", Numeric),
     Column("high", Numeric),
+    Column("canonical_unit", Text),
+    Column("canonical_low", Numeric),
+    Column("canonical_high", Numeric),
     Index("index_quantity_by_value", "resource_type", "parameter", "low"),
     Index("index_quantity_by_resource", "resource_type", "id"),
+    Index(
+        "index_quantity_by_canonical",
+        "resource_type",
+        "parameter",
+        "canonical_unit",
+        "canonical_low",
+        postgresql_where=text("canonical_unit IS NOT NULL"),
+    ),
 )
-"""``low`` and ``high`` equal ``value`` for an exact number; null is an open side."""
+"""``low`` and ``high`` equal ``value`` for an exact number; null is an open side. ``canonical_…`` is the same
+in a unit that makes it comparable; see ``service/search/units.py``."""
+
+INDEX_TEXT = Table(
+    "index_text",
+    SQLModel.metadata,
+    Column("resource_type", Text, nullable=False),
+    Column("parameter", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("words", TSVECTOR, nullable=False),
+    Index("index_text_by_word", "words", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    Index("index_text_by_resource", "resource_type", "id"),
+)
+"""A resource has a row for the words of its displays, and rows for its prose only where it has any."""
 
 
 def table_name(resource_type: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from models.definitions import RESOURCE_TYPES
 from service.operations import catalogue
+from service.search import across, filters
 from service.search.registry import Parameter, parameters, targets
 from service.settings import Settings
 
@@ -21,6 +22,7 @@ INTERACTIONS = (
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
@@ -29,7 +31,8 @@ INTERACTIONS = (
 )
 """What every type answers."""
 
-SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
+SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
+COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
 FORMATS = ("application/fhir+json", "json")
 
 CONDITIONS: dict[str, Any] = {
@@ -38,20 +41,20 @@ CONDITIONS: dict[str, Any] = {
     "updateCreate": True,
     "conditionalCreate": True,
     "conditionalRead": "full-support",
-    "conditionalUpdate": False,
-    "conditionalDelete": "not-supported",
+    "conditionalUpdate": True,
+    "conditionalDelete": "single",
     "referencePolicy": ["literal", "logical", "enforced", "local"],
 }
 """How the interactions behave, for every type."""
 
 MODIFIERS = {
-    "token": ":missing, :not, :of-type",
+    "token": ":missing, :not, :text, :in, :not-in, :of-type",
     "string": ":missing, :exact, :contains",
-    "reference": ":missing, :identifier, :[type]",
+    "reference": ":missing, :text, :identifier, :[type]",
     "date": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "number": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "quantity": ":missing; prefixes eq ne gt lt ge le sa eb ap",
-    "uri": ":missing",
+    "uri": ":missing, :above, :below",
 }
 """What a parameter of each kind understands besides its value."""
 
@@ -90,6 +93,8 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
                 "resource": [resource(resource_type) for resource_type in RESOURCE_TYPES],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
                 "operation": operations(""),
+                "searchParam": system_parameters(),
+                "compartment": [COMPARTMENT],
             }
         ],
     }
@@ -139,9 +144,30 @@ def operations(resource_type: str) -> list[dict[str, str]]:
 def search_parameter(one: Parameter) -> dict[str, Any]:
     """Describe one search parameter."""
     described = {"name": one.code, "definition": one.url, "type": one.kind}
-    if one.kind in MODIFIERS:
+    if one.store == "text":
+        described["documentation"] = ":missing; words, phrases in quotes, or, - for not"
+    elif one.kind in MODIFIERS:
         described["documentation"] = MODIFIERS[one.kind]
     return described
+
+
+def system_parameters() -> list[dict[str, Any]]:
+    """Describe what may be asked of all types at once."""
+    common = [one for one in parameters(RESOURCE_TYPES[0]).values() if is_common(one.code)]
+    return [
+        *(search_parameter(one) for one in common),
+        {"name": across.TYPES, "type": "special", "documentation": "Names of types, with commas."},
+        {
+            "name": filters.PARAMETER,
+            "type": "special",
+            "documentation": "and or not (); eq ne co sw ew gt lt ge le ap sa eb pr in ni ss sb re",
+        },
+    ]
+
+
+def is_common(code: str) -> bool:
+    """Whether every type has a search parameter."""
+    return all(code in parameters(name) for name in RESOURCE_TYPES)
 
 
 def referring(resource_type: str) -> list[str]:

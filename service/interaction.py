@@ -4,7 +4,8 @@
 other path to data than a request:
 
     metadata                    capabilities
-    (empty)            POST     batch, transaction
+    (empty)            POST     batch, transaction   GET   search-system
+    _search            POST     search-system
     Type               GET      search-type        POST  create
     Type?criteria      PUT      update             PATCH patch       DELETE  delete
     Type/_search       POST     search-type
@@ -14,6 +15,8 @@ other path to data than a request:
     Type/id/_history   GET      history-instance
     Type/id/_history/n GET      vread
     $name, Type/$name, Type/id/$name    operation, where service/operations/catalogue.py offers it
+    Patient/id/Type    GET      search-type in the patient's compartment, also POST …/_search
+    Patient/id/*       GET      search-system in it, also POST Patient/id/_search
 
 Source: https://hl7.org/fhir/R4/http.html
 """
@@ -31,6 +34,7 @@ import msgspec
 from models.definitions import RESOURCE_TYPES
 from models.errors import MethodNotAllowed, NotFound
 from service.operations.catalogue import LEVELS, OPERATIONS
+from service.search.compartments import OWNER, members
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 """https://hl7.org/fhir/R4/datatypes.html#id"""
@@ -42,6 +46,7 @@ class Name(StrEnum):
     CAPABILITIES = "capabilities"
     BUNDLE = "transaction"
     SEARCH = "search-type"
+    SEARCH_SYSTEM = "search-system"
     CREATE = "create"
     READ = "read"
     VREAD = "vread"
@@ -55,13 +60,14 @@ class Name(StrEnum):
 
 
 class Target(NamedTuple):
-    """What a method and a URL name."""
+    """What a method and a URL name; ``compartment`` is the id of the patient in whose record is searched."""
 
     name: Name
     resource_type: str = ""
     id: str = ""
     version: str = ""
     operation: str = ""
+    compartment: str = ""
 
     @property
     def title(self) -> str:
@@ -82,6 +88,7 @@ class Interaction(msgspec.Struct, frozen=True):
     id: str = ""
     version: str = ""
     operation: str = ""
+    compartment: str = ""
     query: tuple[tuple[str, str], ...] = ()
     document: dict[str, Any] | None = None
     if_match: str | None = None
@@ -123,7 +130,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 _BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
-    (): {"POST": Name.BUNDLE},
+    (): {"POST": Name.BUNDLE, "GET": Name.SEARCH_SYSTEM},
+    ("_search",): {"POST": Name.SEARCH_SYSTEM},
     ("metadata",): {"GET": Name.CAPABILITIES},
     ("type",): {
         "GET": Name.SEARCH,
@@ -143,7 +151,13 @@ _BY_SHAPE: dict[tuple[str, ...], dict[str, Name]] = {
     ("type", "_history"): {"GET": Name.HISTORY_TYPE},
     ("type", "id", "_history"): {"GET": Name.HISTORY},
     ("type", "id", "_history", "version"): {"GET": Name.VREAD},
+    ("owner", "compartment", "member"): {"GET": Name.SEARCH},
+    ("owner", "compartment", "member", "_search"): {"POST": Name.SEARCH},
+    ("owner", "compartment", "*"): {"GET": Name.SEARCH_SYSTEM},
+    ("owner", "compartment", "_search"): {"POST": Name.SEARCH_SYSTEM},
 }
+
+SEARCHES = frozenset({Name.SEARCH, Name.SEARCH_SYSTEM})
 
 
 _LEVELS: dict[tuple[str, ...], str] = dict(zip(((), ("type",), ("type", "id")), LEVELS, strict=True))
@@ -169,9 +183,10 @@ def interpret(method: str, path: str) -> Target:
         raise _not_offered(method, offered)
     return Target(
         name,
-        resource_type=segments[0] if "type" in shape else "",
+        resource_type=segments[0] if "type" in shape else segments[2] if "member" in shape else "",
         id=segments[1] if "id" in shape else "",
         version=segments[3] if "version" in shape else "",
+        compartment=segments[1] if "compartment" in shape else "",
     )
 
 
@@ -195,14 +210,17 @@ def _operation(method: str, segments: list[str]) -> Target:
 
 
 def _shape(segments: list[str]) -> tuple[str, ...]:
-    if not segments or segments in (["metadata"], ["_history"]):
+    if not segments or segments in (["metadata"], ["_history"], ["_search"]):
         return tuple(segments)
     if segments[0] not in RESOURCE_TYPES:
         raise NotFound("This server holds no resources of that type; see CapabilityStatement.rest.resource.")
     if segments[1:] in (["_search"], ["_history"]):
         return ("type", segments[1])
-    names = ("type", "id", "_history", "version")
-    if len(segments) > len(names) or (len(segments) > 2 and segments[2] != "_history"):  # noqa: PLR2004 - Type/id/x
+    names: tuple[str, ...] = ("type", "id", "_history", "version")
+    if segments[0] == OWNER and segments[2:3] and segments[2] in {"*", "_search", *members()}:
+        inside = segments[2] if segments[2] in {"*", "_search"} else "member"
+        names = ("owner", "compartment", inside, *segments[3:])
+    elif len(segments) > len(names) or (len(segments) > 2 and segments[2] != "_history"):  # noqa: PLR2004 - Type/id/x
         return ("unknown",)
     if len(segments) > 1 and not ID.fullmatch(segments[1]):
         raise NotFound("A logical id has 1 to 64 letters, digits, '-' or '.'.")

@@ -28,6 +28,7 @@ Deed = Callable[["Context", Interaction], Awaitable[Answer]]
 
 _DEEDS: dict[Name, Deed] = {
     Name.SEARCH: read.search,
+    Name.SEARCH_SYSTEM: read.search_system,
     Name.CREATE: write.create,
     Name.READ: read.read,
     Name.VREAD: read.vread,
@@ -74,7 +75,7 @@ def unread(principal: Principal | None, target: Target, request_id: str, status:
         login=principal.user if principal else None,
         interaction=target.title,
         resource_type=target.resource_type or None,
-        resource_id=target.id or None,
+        resource_id=target.id or target.compartment or None,
         query=None,
         status=status,
     )
@@ -89,7 +90,7 @@ def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
         login=principal.user,
         interaction=ask.title,
         resource_type=ask.resource_type or None,
-        resource_id=ask.id or None,
+        resource_id=ask.id or ask.compartment or None,
         query=urlencode(ask.query) if ask.query else None,
         status=status,
     )

@@ -10,13 +10,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from models.definitions import RESOURCE_TYPES
 from models.errors import Forbidden, Gone, NotFound
 from models.resource import table_name
 from service import searchset, store
 from service.access import decide
 from service.interaction import Answer, Interaction, Version
+from service.search import across, compartments, query, run, summary
 from service.search import compile as compiled
-from service.search import query, run
+from service.search.criteria import AllOf, Criterion
+from service.search.explain import explained
 from service.search.selectivity import steady
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ async def read(ctx: Context, ask: Interaction) -> Answer:
         Gone: it was deleted; the ETag is the deletion's version.
     """
     permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
-    return Answer(200, present(await newest(ctx, ask.resource_type, ask.id, permission)))
+    return shown(ask, present(await newest(ctx, ask.resource_type, ask.id, permission)))
 
 
 async def vread(ctx: Context, ask: Interaction) -> Answer:
@@ -52,9 +57,20 @@ async def vread(ctx: Context, ask: Interaction) -> Answer:
     if latest is None or (permission.by_content and latest.version != number):
         raise NotFound
     same = not permission.unrestricted
-    return Answer(
-        200, present(await store.version(ctx, ask.resource_type, ask.id, number, same_patient=same))
-    )
+    found = await store.version(ctx, ask.resource_type, ask.id, number, same_patient=same)
+    return shown(ask, present(found))
+
+
+def shown(ask: Interaction, version: Version) -> Answer:
+    """Answer with a version, or with the part of it that ``_summary`` or ``_elements`` ask for.
+
+    Raises:
+        BadRequest: one of them cannot be read.
+    """
+    if not ask.query or version.body is None:
+        return Answer(200, version)
+    body = summary.of_read(ask.resource_type, version.body, ask.query)
+    return Answer(200, structs.replace(version, body=body))
 
 
 async def search(ctx: Context, ask: Interaction) -> Answer:
@@ -66,11 +82,75 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
     base_url = ctx.settings.base_url
     permission = decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
     asked = query.parse(ask.resource_type, ask.query, base_url=base_url, strict=ask.strict)
+    require_operator(ctx, explains=asked.explain)
     narrow = decide.visible(ctx.principal, base_url=base_url)
+    path = ask.resource_type
+    if ask.compartment:
+        path = f"{compartments.OWNER}/{ask.compartment}/{path}"
+        asked.criteria.insert(0, compartments.criterion(ask.resource_type, ask.compartment))
     keeps_plan = steady((*asked.criteria, *permission.criteria))
     async with ctx.connected(keeps_plan=keeps_plan) as connection:
         page = await run.search(connection, asked, narrow, now=ctx.now())
-    return Answer(200, document=searchset.searchset(ctx, asked, page))
+    if asked.explain:
+        statement = compiled.page(asked, narrow, now=ctx.now())
+        keys, sql = (statement.keys, statement.sql) if statement else ((), "nothing is visible")
+        asked.issues += explained(asked.criteria, keys, sql)
+    return Answer(200, document=searchset.searchset(ctx, asked, page, path=path))
+
+
+async def search_system(ctx: Context, ask: Interaction) -> Answer:
+    """Return one page of resources of several types, of the server or of a patient's compartment.
+
+    Raises:
+        BadRequest: a parameter cannot be read, or is unknown and handling is strict.
+        Forbidden: a type that is named may not be searched, or none may.
+    """
+    base_url = ctx.settings.base_url
+    within = searchable(ctx, ask)
+    asked = across.parse(within, ask.query, base_url=base_url, strict=ask.strict)
+    require_operator(ctx, explains=asked.lead.explain)
+    narrow = decide.visible(ctx.principal, base_url=base_url)
+    async with ctx.connected(keeps_plan=False) as connection:
+        page = await across.search(connection, asked, narrow, now=ctx.now())
+    if asked.lead.explain:
+        sql, _ = across.statement(asked, narrow, now=ctx.now())
+        criteria = [AllOf(tuple(one.criteria)) for one in asked.queries]
+        asked.lead.issues += explained(criteria, (), sql, across.order_by(asked, "", across=True))
+    path = f"{compartments.OWNER}/{ask.compartment}/*" if ask.compartment else ""
+    return Answer(200, document=searchset.searchset(ctx, asked.lead, page, path=path))
+
+
+def searchable(ctx: Context, ask: Interaction) -> dict[str, tuple[Criterion, ...]]:
+    """Choose the types of a search over several, each with the criterion of the compartment if there is one.
+
+    Raises:
+        Forbidden: a type that is named may not be searched, or none may.
+    """
+    named = across.named_types(ask.query)
+    offered = compartments.members() if ask.compartment else RESOURCE_TYPES
+    found: dict[str, tuple[Criterion, ...]] = {}
+    for name in named or offered:
+        try:
+            decide.authorize(ctx.principal, "s", name, base_url=ctx.settings.base_url)
+        except Forbidden:
+            if named:
+                raise
+            continue
+        if name in offered:
+            found[name] = (compartments.criterion(name, ask.compartment),) if ask.compartment else ()
+    if not found:
+        raise Forbidden("The access token has no scope to search any of these types.")
+    return found
+
+
+def require_operator(ctx: Context, *, explains: bool) -> None:
+    """Refuse to explain a search to anybody but the operator.
+
+    Raises:
+        Forbidden: the client is of another kind.
+    """
+    if explains and not ctx.principal.is_operator:
+        raise Forbidden("Only a client of kind admin may have a search explained.")
 
 
 async def newest(

@@ -70,8 +70,18 @@ INDEX_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("value", "numeric"),
         ("low", "numeric"),
         ("high", "numeric"),
+        ("canonical_unit", "text"),
+        ("canonical_low", "numeric"),
+        ("canonical_high", "numeric"),
     ),
+    "index_text": (("parameter", "text"), ("words", "text")),
 }
+
+_VALUES = {
+    "words": "CASE entry.parameter WHEN ':text' THEN array_to_tsvector(string_to_array(entry.words, ' ')) "
+    "ELSE to_tsvector('english', entry.words) END"
+}
+"""What is stored where it is not the value: words of displays as given, prose as PostgreSQL reads it."""
 
 _BASE_COLUMNS = frozenset({"id", "version", "tx", "last_updated", "deleted", "body"})
 
@@ -218,10 +228,11 @@ def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[s
         columns = INDEX_COLUMNS[table]
         arrays = parameters.take(*columns, array=True)
         names = ", ".join(_quoted(name) for name, _ in columns)
+        values = ", ".join(_VALUES.get(name, f"entry.{name}") for name, _ in columns)
         parts.append(
             f"{table}_rows AS (INSERT INTO {table} (resource_type, id, {names}) "  # noqa: S608
-            f"SELECT '{shape.resource_type}', {p['id']}, entry.* "
-            f"FROM stored, unnest({', '.join(arrays.values())}) AS entry)"
+            f"SELECT '{shape.resource_type}', {p['id']}, {values} "
+            f"FROM stored, unnest({', '.join(arrays.values())}) AS entry({names}))"
         )
     return parts
 

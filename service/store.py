@@ -140,7 +140,12 @@ def _around_instant(change: Change) -> tuple[str, str]:
 def _index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...]]]:
     if extracted is None:
         return {}
-    rows: tuple[Sequence[tuple[Any, ...]], ...] = (extracted.strings, extracted.dates, extracted.quantities)
+    rows: tuple[Sequence[tuple[Any, ...]], ...] = (
+        extracted.strings,
+        extracted.dates,
+        extracted.quantities,
+        extracted.texts,
+    )
     return {table: values for table, values in zip(INDEX_COLUMNS, rows, strict=True) if values}
 
 

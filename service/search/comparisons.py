@@ -17,7 +17,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from service.search.criteria import Amount, Moment, Text
+from service.search import units
+from service.search.criteria import Amount, Moment, Text, Words
 
 PREFIX_LENGTH = 64
 """Length of the generated column ``prefix`` of ``index_string``."""
@@ -87,21 +88,34 @@ def approximate(build: Arguments, asked: Moment) -> tuple[str, str]:
 
 
 def string(build: Arguments, asked: Text, modifier: str) -> str:
-    """Compare a string: from its beginning, whole, or anywhere within."""
+    """Compare a string: from its beginning, whole, from its end, or anywhere within."""
     if modifier == "contains":
         return f"strpos(i.value, {build.argument(asked.folded)}) > 0"
+    if modifier == "ends":
+        ending = build.argument(asked.folded, "text")
+        return f"right(i.value, char_length({ending})) = {ending}"
     beginning = asked.folded[:PREFIX_LENGTH]
     least, most = build.argument(beginning), build.argument(beginning + GREATEST)
     narrowed = f"i.prefix >= {least} AND i.prefix < {most}"
     if modifier == "exact":
         return f"({narrowed} AND i.exact = {build.argument(asked.exact)})"
+    if modifier == "equals":
+        return f"({narrowed} AND i.value = {build.argument(asked.folded)})"
     if len(asked.folded) > PREFIX_LENGTH:
         return f"({narrowed} AND starts_with(i.value, {build.argument(asked.folded)}))"
     return f"({narrowed})"
 
 
 def amount(build: Arguments, asked: Amount) -> str:
-    """Compare a number, and its unit if one was asked for."""
+    """Compare a number, and its unit if one was asked for; units of UCUM with all of their kind."""
+    if (known := units.unit(asked.system, asked.code)) is not None:
+        canonical = asked._replace(
+            value=units.DIGITS.multiply(asked.value, known.factor),
+            low=units.DIGITS.multiply(asked.low, known.factor),
+            high=units.DIGITS.multiply(asked.high, known.factor),
+        )
+        compared = number(build, canonical, "i.canonical_low", "i.canonical_high")
+        return f"(i.canonical_unit = {build.argument(known.code)} AND {compared})"
     parts = [number(build, asked)]
     if asked.system is not None:
         parts.append(f"i.system = {build.argument(asked.system)}")
@@ -110,7 +124,15 @@ def amount(build: Arguments, asked: Amount) -> str:
     return f"({' AND '.join(parts)})"
 
 
-def number(build: Arguments, asked: Amount) -> str:
+def words(build: Arguments, asked: Words) -> str:
+    """Compare the words of a text."""
+    query = build.argument(asked.query, "text")
+    if asked.of_displays:
+        return f"i.words @@ CAST({query} AS tsquery)"
+    return f"i.words @@ websearch_to_tsquery('english', {query})"
+
+
+def number(build: Arguments, asked: Amount, least: str = "i.low", most: str = "i.high") -> str:
     """Compare a stored range of numbers; null is an open side."""
     low, high = asked.low, asked.high
     if asked.prefix == "ap":
@@ -119,17 +141,18 @@ def number(build: Arguments, asked: Amount) -> str:
     exact = asked.prefix not in {"eq", "ne", "ap"}
     value = build.argument(asked.value, "numeric") if exact else ""
     a, b = ("", "") if exact else (build.argument(low, "numeric"), build.argument(high, "numeric"))
-    above = f"(i.high > {value} OR i.high IS NULL)"
-    below = f"(i.low < {value} OR i.low IS NULL)"
-    contained = f"(i.low >= {a} AND i.high < {b})"
+    above = f"({most} > {value} OR {most} IS NULL)"
+    below = f"({least} < {value} OR {least} IS NULL)"
+    # What ends below b begins below it: said only to let the planner see a range of beginnings.
+    contained = f"({least} >= {a} AND {least} < {b} AND {most} < {b})"
     return {
         "eq": contained,
         "ne": f"({contained} IS NOT TRUE)",
-        "ap": f"((i.low <= {b} OR i.low IS NULL) AND (i.high >= {a} OR i.high IS NULL))",
+        "ap": f"(({least} <= {b} OR {least} IS NULL) AND ({most} >= {a} OR {most} IS NULL))",
         "gt": above,
         "lt": below,
-        "ge": f"(i.high >= {value} OR i.high IS NULL)",
-        "le": f"(i.low <= {value} OR i.low IS NULL)",
-        "sa": f"i.low > {value}",
-        "eb": f"i.high < {value}",
+        "ge": f"({most} >= {value} OR {most} IS NULL)",
+        "le": f"({least} <= {value} OR {least} IS NULL)",
+        "sa": f"{least} > {value}",
+        "eb": f"{most} < {value}",
     }[asked.prefix]

@@ -21,7 +21,7 @@ from typing import Any
 from models.errors import BadRequest
 from models.resource import table_name
 from service.search import includes, ordering, selectivity
-from service.search.criteria import Clause, Criterion, Moment, Narrow, everything
+from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Narrow, everything
 from service.search.ordering import Key
 from service.search.predicates import Builder
 from service.search.query import Query
@@ -140,7 +140,9 @@ def predicate(
 def resumable(criteria: Iterable[Criterion]) -> bool:
     """Whether the search has a lower bound on ``_lastUpdated``, as a client that resumes a pull sends."""
     return any(
-        isinstance(criterion, Clause)
+        resumable(criterion.criteria)
+        if isinstance(criterion, AllOf | AnyOf)
+        else isinstance(criterion, Clause)
         and criterion.parameter.store == "last_updated"
         and any(isinstance(one, Moment) and one.prefix in LOWER_BOUNDS for one in criterion.operands)
         for criterion in criteria
@@ -152,13 +154,3 @@ def begins(query: Query) -> bool:
     return (
         bool(query.sort) and query.sort[0].parameter.store == "last_updated" and not query.sort[0].descending
     )
-
-
-def explained(query: Query, statement: Statement) -> list[str]:
-    """How a search was read, for an operator: its criteria, its order and its SQL."""
-    order = ", ".join(f"{key.expression}{' descending' if key.descending else ''}" for key in statement.keys)
-    return [
-        *(repr(criterion) for criterion in query.criteria),
-        f"order: {order or 'id'}",
-        statement.sql,
-    ]

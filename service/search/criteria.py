@@ -4,7 +4,7 @@
               | Missing  whether a parameter has any value                 code:missing=true
               | Chain    a reference to a resource that satisfies another  subject:Patient.name=…
               | Has      a resource that satisfies another refers here     _has:Observation:patient:code=…
-              | AllOf | AnyOf
+              | AllOf | AnyOf | Not
 
 Access rules are criteria too: ``Narrow`` gives, for a type, the criteria that every row of it must satisfy
 to be seen, or None when no row may be seen.
@@ -52,6 +52,13 @@ class Text(NamedTuple):
     exact: str
 
 
+class Words(NamedTuple):
+    """A query for texts: of words that a display has, or as a search engine takes it."""
+
+    query: str
+    of_displays: bool
+
+
 class Moment(NamedTuple):
     """A prefix and the time that the value covers."""
 
@@ -71,7 +78,7 @@ class Amount(NamedTuple):
     code: str | None
 
 
-Operand: TypeAlias = Term | Present | InPatient | Id | Text | Moment | Amount
+Operand: TypeAlias = Term | Present | InPatient | Id | Text | Words | Moment | Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Clause:
     parameter: Parameter
     operands: tuple[Operand, ...]
     modifier: str = ""
-    """``exact`` or ``contains`` for strings, ``not`` for tokens, else empty."""
+    """``exact``, ``contains``, ``equals`` or ``ends`` for strings, ``not`` for tokens, else empty."""
     named: str = ""
     """What the index calls the values when that is not the parameter's code (a composite's pair)."""
 
@@ -125,7 +132,14 @@ class AnyOf:
     criteria: tuple[Criterion, ...]
 
 
-Criterion: TypeAlias = Clause | Missing | Chain | Has | AllOf | AnyOf
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The criterion does not hold; what is not known to hold, does not."""
+
+    criterion: Criterion
+
+
+Criterion: TypeAlias = Clause | Missing | Chain | Has | AllOf | AnyOf | Not
 
 Narrow: TypeAlias = Callable[[str], tuple[Criterion, ...] | None]
 """What may be seen of a type: every criterion must hold; None when nothing may be seen."""

@@ -10,14 +10,17 @@ Source: https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeAlias
 
-from service.search import composites, leaves
+from service.search import composites, leaves, prose
 from service.search.leaves import Rows, Visit
-from service.search.registry import Parameter, Path, Step, parameters, patient_parameter
+from service.search.registry import Parameter, Path, Step, has_canonical, parameters, patient_parameter
+from service.search.units import canonical
+from service.search.values import CANONICAL, term
+from service.search.words import DISPLAYS, displays
 
 Plan: TypeAlias = dict[str, tuple[Visit, ...]]
 
@@ -34,8 +37,12 @@ class Extracted:
     """(parameter, value, exact)"""
     dates: list[tuple[str, Any, Any]] = field(default_factory=list)
     """(parameter, range_start, range_end)"""
-    quantities: list[tuple[str, str | None, str | None, Any, Any, Any]] = field(default_factory=list)
-    """(parameter, system, code, value, low, high)"""
+    quantities: list[tuple[str, str | None, str | None, Any, Any, Any, str | None, Any, Any]] = field(
+        default_factory=list
+    )
+    """(parameter, system, code, value, low, high, canonical_unit, canonical_low, canonical_high)"""
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    """(parameter, text)"""
 
 
 def extract(resource_type: str, document: dict[str, Any], *, base_url: str) -> Extracted:
@@ -51,10 +58,29 @@ def extract(resource_type: str, document: dict[str, Any], *, base_url: str) -> E
         rows.terms.append(f"deceased={deceased(document)}")
     else:
         columns["patient"] = next(iter(rows.patients)) if len(rows.patients) == 1 else None
+    if has_canonical(resource_type):
+        rows.terms.extend(canonicals(resource_type, document))
     columns["terms"] = list(dict.fromkeys(rows.terms))
+    texts = prose.texts(resource_type, document)
+    if rows.words:
+        texts.append((DISPLAYS, displays(rows.words)))
     return Extracted(
-        columns, list(dict.fromkeys(rows.strings)), rows.dates, list(dict.fromkeys(rows.quantities))
+        columns,
+        list(dict.fromkeys(rows.strings)),
+        rows.dates,
+        [(*row, *canonical(row[1], row[2], row[4], row[5])) for row in dict.fromkeys(rows.quantities)],
+        texts,
     )
+
+
+def canonicals(resource_type: str, document: dict[str, Any]) -> Iterator[str]:
+    """The ways in which others refer to a definition: by its URL, with or without its version, or its id."""
+    if key := document.get("id"):
+        yield f"{CANONICAL}{resource_type}/{key}"
+    if url := document.get("url"):
+        yield CANONICAL + term(url)
+        if version := document.get("version"):
+            yield CANONICAL + term(f"{url}|{version}")
 
 
 def deceased(document: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from models.resource import table_name
+from service.search import canonicals
 from service.search.criteria import Include
 from service.search.ordering import Key
 from service.search.predicates import Builder
@@ -81,6 +82,9 @@ def referred(include: Include, target_type: str, hits: str) -> str:
     if include.parameter.in_patient_column and target_type == "Patient":
         return f"SELECT h.patient FROM {hits} h"
     stem = f"{include.parameter.code}={target_type}/"
+    if canonicals.applies(include.parameter, target_type):
+        table = table_name(target_type)
+        return f"SELECT d.id FROM {hits} h {canonicals.leading(include.parameter, 'h.terms', table, 'd')}"
     return (
         f"SELECT substr(t, {len(stem) + 1}) FROM {hits} h CROSS JOIN LATERAL unnest(h.terms) t "
         f"WHERE starts_with(t, '{stem}')"
@@ -92,5 +96,7 @@ def referring(include: Include, resource_type: str, hits: str) -> str:
     table = table_name(include.source_type)
     if include.parameter.in_patient_column and resource_type == "Patient":
         return f"SELECT s.id FROM {hits} h JOIN {table} s ON s.patient = h.id"
+    if canonicals.applies(include.parameter, resource_type):
+        return f"SELECT s.id FROM {hits} h {canonicals.following(include.parameter, 'h.terms', table, 's')}"
     stem = f"{include.parameter.code}={resource_type}/"
     return f"SELECT s.id FROM {hits} h JOIN {table} s ON s.terms @> ARRAY['{stem}' || h.id]"

@@ -20,14 +20,17 @@ from typing import Any, TypeAlias
 from service.search.registry import Parameter, Path
 from service.search.values import (
     ALWAYS,
+    CANONICAL,
     NEVER,
     Interval,
+    ancestors,
     folded,
     interval,
     relative,
     term,
     token_term,
 )
+from service.search.words import words
 
 
 @dataclass(slots=True)
@@ -41,6 +44,8 @@ class Rows:
     strings: list[tuple[str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     quantities: list[tuple[str, str | None, str | None, Any, Any, Any]] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    """The words of displays, as ``parameter:word``."""
 
 
 Visit: TypeAlias = Callable[[Any, Rows], None]
@@ -93,35 +98,45 @@ def add_token(terms: list[str], stem: str, system: Any, code: Any) -> None:
         terms.append(term(f"{stem}{system}|"))
 
 
+def add_words(rows: Rows, code: str, text: str | None) -> None:
+    """Index the words of a display."""
+    if text:
+        rows.words.extend([f"{code}:{word}" for word in words(text)])
+
+
 def coding(one: Parameter) -> Visit:
     """A Coding."""
-    stem = f"{one.code}="
+    stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
         add_token(rows.terms, stem, value.get("system"), value.get("code"))
+        add_words(rows, code, value.get("display"))
 
     return visit
 
 
 def concept(one: Parameter) -> Visit:
-    """Every coding of a CodeableConcept."""
-    stem = f"{one.code}="
+    """Every coding of a CodeableConcept, and its text."""
+    stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        add_words(rows, code, value.get("text"))
         for item in value.get("coding", ()):
             add_token(rows.terms, stem, item.get("system"), item.get("code"))
+            add_words(rows, code, item.get("display"))
 
     return visit
 
 
 def identifier(one: Parameter) -> Visit:
     """An Identifier, also by its type."""
-    stem, typed = f"{one.code}=", f"{one.code}:of-type="
+    stem, typed, code = f"{one.code}=", f"{one.code}:of-type=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
-        number_text = value.get("value")
+        number_text, type_ = value.get("value"), value.get("type", {})
         add_token(rows.terms, stem, value.get("system"), number_text)
-        for item in value.get("type", {}).get("coding", ()):
+        add_words(rows, code, type_.get("text"))
+        for item in type_.get("coding", ()):
             if number_text and item.get("code"):
                 kind = token_term(item.get("system"), item["code"])
                 rows.terms.append(term(f"{typed}{kind}|{number_text.casefold()}"))
@@ -149,7 +164,7 @@ TOKENS: dict[str, Callable[[Parameter], Visit]] = {
 
 def reference(one: Parameter, way: Path) -> Visit:
     """A Reference: literal, logical or both. A patient held by the column gets no term."""
-    stem, logical = f"{one.code}=", f"{one.code}:identifier="
+    stem, logical, code = f"{one.code}=", f"{one.code}:identifier=", one.code
     wanted = way.target
     in_column = one.in_patient_column
 
@@ -161,6 +176,7 @@ def reference(one: Parameter, way: Path) -> Visit:
             rows.terms.append(term(stem + spelled))
         if held := value.get("identifier"):
             add_token(rows.terms, logical, held.get("system"), held.get("value"))
+        add_words(rows, code, value.get("display"))
 
     return visit
 
@@ -173,16 +189,21 @@ def referenced_type(value: Any, spelled: str | None, otherwise: str) -> str:
 
 
 def uri(one: Parameter) -> Visit:
-    """A uri or canonical, the latter with and without its version."""
-    stem = f"{one.code}="
+    """A uri or canonical, the latter with and without its version; a uri also by what it lies below."""
+    stem, lead, above = f"{one.code}=", f"{one.code}{CANONICAL}", f"{one.code}:below="
     is_reference = one.kind == "reference"
 
     def visit(value: Any, rows: Rows) -> None:
-        if isinstance(value, str):
-            spelled = (relative(value, rows.fhir_base) or value) if is_reference else value
-            rows.terms.append(term(stem + spelled))
-            if "|" in spelled:
-                rows.terms.append(term(stem + spelled.partition("|")[0]))
+        if not isinstance(value, str):
+            return
+        spelled = (relative(value, rows.fhir_base) or value) if is_reference else value
+        rows.terms.append(term(stem + spelled))
+        if "|" in spelled:
+            rows.terms.append(term(stem + spelled.partition("|")[0]))
+        if is_reference:
+            rows.terms.append(lead + term(spelled))
+        else:
+            rows.terms.extend([term(above + place) for place in ancestors(spelled)])
 
     return visit
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.resource import table_name
+from service.search import canonicals
 from service.search.selectivity import leaves_few
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def chain(build: Builder, criterion: Chain, resource_type: str, alias: str) -> s
         if one.in_patient_column and target_type == "Patient":
             selection = f"SELECT {far}.id {source} WHERE {condition}"
             parts.append(among(f"{alias}.patient", selection, few=leaves_few(wanted)))
+        elif canonicals.applies(one, target_type):
+            defined = f"{canonicals.following(one, f'{far}.terms', table, near)} AND {condition}"
+            selections.append(f"SELECT {near}.id {source} {defined}")
         elif build.selective:
             own = f"JOIN unnest({alias}.terms) t ON {far}.id = substr(t, {len(stem) + 1})"
             parts.append(f"EXISTS (SELECT {source} {own} WHERE starts_with(t, '{stem}') AND {condition})")
@@ -68,6 +72,10 @@ def has(build: Builder, criterion: Has, resource_type: str, alias: str) -> str:
     if condition is None:
         return "FALSE"
     table = table_name(source_type)
+    if canonicals.applies(one, resource_type):
+        far = build.alias()
+        defined = canonicals.leading(one, f"{source}.terms", table_name(resource_type), far)
+        return f"{alias}.id IN (SELECT {far}.id FROM {table} {source} {defined} AND {condition})"
     if one.in_patient_column and resource_type == "Patient":
         selection = f"SELECT {source}.patient FROM {table} {source} WHERE {condition}"
         return among(f"{alias}.id", selection, few=leaves_few(criterion.criterion))

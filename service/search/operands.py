@@ -17,14 +17,29 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Term, Text
-from service.search.registry import Parameter, targets
-from service.search.values import ALWAYS, LITERAL, NEVER, folded, interval, relative, term, token_term
+from service.search import terminology, words
+from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Term, Text, Words
+from service.search.registry import Parameter, is_canonical, targets
+from service.search.values import (
+    ALWAYS,
+    LITERAL,
+    NEVER,
+    ancestors,
+    folded,
+    interval,
+    relative,
+    term,
+    token_term,
+)
 
 PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 SEPARATORS = {separator: re.compile(r"(?<!\\)((?:\\\\)*)" + re.escape(separator)) for separator in ",|$"}
+
+
+class UnknownValueSet(Exception):
+    """The codes of a value set are not known."""
 
 
 Read: TypeAlias = Callable[[str], tuple[Operand, ...]]
@@ -52,7 +67,7 @@ def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
     if not rest:
         return (Term(term(stem + system.casefold())),)
     code = "|".join(rest)
-    if one.paths and all(way.data_type in {"code", "boolean", "string", "id", "uri"} for way in one.paths):
+    if terminology.is_bare(one):
         if system not in (one.systems or ("",)):
             return ()
         return (Term(term(stem + code.casefold())),) if code else (Present(system),)
@@ -70,7 +85,7 @@ def of_type(one: Parameter, text: str) -> tuple[Operand, ...]:
 def reference(one: Parameter, text: str, fhir_base: str, resource_type: str | None) -> tuple[Operand, ...]:
     """A reference. ``resource_type`` comes from a ``:Type`` modifier."""
     text = unescaped(text)
-    if any(way.data_type in {"canonical", "uri"} for way in one.paths):
+    if is_canonical(one):
         return (Term(term(f"{one.code}={relative(text, fhir_base)}")),)
     spelled = relative(text, fhir_base) or ""
     if LITERAL.fullmatch(spelled) or ":" in spelled:
@@ -113,6 +128,41 @@ def string(text: str) -> tuple[Operand, ...]:
 def uri(one: Parameter, text: str) -> tuple[Operand, ...]:
     """A uri, exactly as sent."""
     return (Term(term(f"{one.code}={unescaped(text)}")),)
+
+
+def at_or_below(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """``:below``: a uri, or one whose path begins with its segments."""
+    return (Term(term(f"{one.code}:below={unescaped(text).rstrip('/')}")),)
+
+
+def at_or_above(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """``:above``: a uri, or one whose segments its path begins with; with or without a slash at the end."""
+    places = ancestors(unescaped(text))
+    return tuple(Term(term(f"{one.code}={place}{slash}")) for place in places for slash in ("", "/"))
+
+
+def member(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """``:in``: every code of a value set.
+
+    Raises:
+        UnknownValueSet: its codes are not known here.
+    """
+    found = terminology.members(one, unescaped(text))
+    if found is None:
+        raise UnknownValueSet
+    return found
+
+
+def display(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """``:text``: the words of a display."""
+    return (Words(words.asked(one.code, unescaped(text)), of_displays=True),)
+
+
+def prose(text: str) -> tuple[Operand, ...]:
+    """``_text`` and ``_content``: words, "phrases", or, and - for not."""
+    if not text.strip():
+        raise ValueError
+    return (Words(unescaped(text), of_displays=False),)
 
 
 def amount(text: str) -> tuple[Operand, ...]:

@@ -17,9 +17,10 @@ Source: https://hl7.org/fhir/R4/search.html#prefix
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from models.errors import BadRequest, Forbidden
 from models.resource import table_name
@@ -37,10 +38,12 @@ from service.search.criteria import (
     Missing,
     Moment,
     Narrow,
+    Not,
     Operand,
     Present,
     Term,
     Text,
+    Words,
 )
 from service.search.registry import Parameter
 
@@ -59,6 +62,9 @@ MAX_DEPTH = 20
 TOO_MANY = "The search has too many values or chains; ask in several searches, and name the types of chains."
 
 NAME = re.compile(r"[\w:=/-]+", re.ASCII)
+
+Shared: TypeAlias = Text | Words | Amount | Moment
+"""What a row of a shared index table is compared with."""
 
 
 def literal(name: str) -> str:
@@ -117,18 +123,21 @@ class Builder:
         """The condition that a criterion holds for a row."""
         match criterion:
             case Clause():
-                return self.clause(criterion, resource_type, alias)
+                held = self.clause(criterion, resource_type, alias)
             case Missing():
                 present = self.present(criterion.parameter, resource_type, alias)
-                return f"NOT {present}" if criterion.absent else present
+                held = f"NOT {present}" if criterion.absent else present
             case Chain():
-                return links.chain(self, criterion, resource_type, alias)
+                held = links.chain(self, criterion, resource_type, alias)
             case Has():
-                return links.has(self, criterion, resource_type, alias)
+                held = links.has(self, criterion, resource_type, alias)
             case AllOf():
-                return self.joined(" AND ", criterion.criteria, resource_type, alias) or "TRUE"
+                held = self.joined(" AND ", criterion.criteria, resource_type, alias) or "TRUE"
             case AnyOf():
-                return self.joined(" OR ", criterion.criteria, resource_type, alias) or "FALSE"
+                held = self.joined(" OR ", criterion.criteria, resource_type, alias) or "FALSE"
+            case Not():
+                held = f"(({self.holds(criterion.criterion, resource_type, alias)}) IS NOT TRUE)"
+        return held
 
     def joined(self, word: str, criteria: tuple[Criterion, ...], resource_type: str, alias: str) -> str:
         """Join the conditions of several criteria."""
@@ -143,8 +152,10 @@ class Builder:
         if any(isinstance(one, Present) for one in clause.operands):
             parts.append(self.present(clause.parameter, resource_type, alias))
         rows = [one for one in clause.operands if isinstance(one, Text | Amount | Moment)]
+        if words := [one for one in clause.operands if isinstance(one, Words)]:
+            parts.append(self.shared(clause, "text", words, resource_type, alias))
         if rows and clause.parameter.store in SHARED:
-            parts.append(self.shared(clause, rows, resource_type, alias))
+            parts.append(self.shared(clause, clause.parameter.store, rows, resource_type, alias))
         elif rows:
             parts += [self.typed_date(clause.parameter, one, alias) for one in rows]
         held = parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})" if parts else "FALSE"
@@ -211,28 +222,35 @@ class Builder:
         return comparisons.date(self, moment, f"{alias}.{one.column}_start", f"{alias}.{one.column}_end")
 
     def shared(
-        self, clause: Clause, operands: list[Text | Amount | Moment], resource_type: str, alias: str
+        self, clause: Clause, store: str, operands: Sequence[Shared], resource_type: str, alias: str
     ) -> str:
         """Operands that rows of a shared index table answer."""
         one = clause.parameter
         named = self.argument(clause.named) if clause.named else literal(one.code)
         alternatives = " OR ".join(compared(self, operand, clause.modifier) for operand in operands)
         return (
-            f"{alias}.id IN (SELECT i.id FROM {SHARED[one.store]} i "
+            f"{alias}.id IN (SELECT i.id FROM {SHARED[store]} i "
             f"WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {named} "
             f"AND ({alternatives}))"
         )
 
 
-SHARED = {"string": "index_string", "date": "index_date", "quantity": "index_quantity"}
+SHARED = {
+    "string": "index_string",
+    "date": "index_date",
+    "quantity": "index_quantity",
+    "text": "index_text",
+}
 """The shared index table of each store that has one."""
 
 
-def compared(build: Builder, operand: Text | Amount | Moment, modifier: str) -> str:
+def compared(build: Builder, operand: Shared, modifier: str) -> str:
     """The condition on a row ``i`` of a shared table."""
     match operand:
         case Text():
             return comparisons.string(build, operand, modifier)
+        case Words():
+            return comparisons.words(build, operand)
         case Amount():
             return comparisons.amount(build, operand)
         case Moment():

@@ -17,11 +17,11 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from models.errors import BadRequest, Issue
-from service.search import cursors, reading
+from service.search import cursors, filters, reading
 from service.search.criteria import Criterion, Include, Sort
 from service.search.cursors import Cursor
 from service.search.reading import Unknown, unreadable
-from service.search.registry import parameters
+from service.search.registry import UNSORTED, parameters
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
@@ -49,6 +49,7 @@ class Query:
     total: str = "none"
     summary: str = "false"
     elements: tuple[str, ...] = ()
+    explain: bool = False
     cursor: Cursor | None = None
     used: list[tuple[str, str]] = field(default_factory=list)
     """The pairs that were understood, for the ``self`` link; without the page's cursor."""
@@ -79,18 +80,31 @@ def parse(resource_type: str, pairs: Pairs, *, base_url: str, strict: bool = Fal
         if name in IGNORED:
             continue
         try:
-            if (control := CONTROLS.get(name.partition(":")[0])) is not None:
-                control(query, name, printable(name, value))
-            elif value:
-                room_for_one(query).append(reader.criterion(resource_type, name, printable(name, value)))
-            else:
-                reading.without_value(name)
+            take(query, reader, name, printable(name, value))
         except Unknown as unknown:
             refuse_or_note(query, unknown, strict=strict)
         else:
             if name != cursors.PARAMETER:
                 query.used.append((name, value))
     return query
+
+
+def take(query: Query, reader: reading.Reader, name: str, value: str) -> None:
+    """Read one parameter into a query.
+
+    Raises:
+        Unknown: there is no such parameter for the type.
+        BadRequest: its value or modifier cannot be read.
+    """
+    if (control := CONTROLS.get(name.partition(":")[0])) is not None:
+        control(query, name, value)
+    elif not value:
+        reading.without_value(name)
+    elif name == filters.PARAMETER:
+        of_filter = reading.Reader(reader.fhir_base, of_filter=True)
+        room_for_one(query).append(filters.criterion(of_filter, query.resource_type, value))
+    else:
+        room_for_one(query).append(reader.criterion(query.resource_type, name, value))
 
 
 def clauses(resource_type: str, query_string: str, *, base_url: str) -> tuple[Criterion, ...]:
@@ -139,7 +153,7 @@ def take_sort(query: Query, name: str, value: str) -> None:
         raise unreadable(name)
     for key in keys:
         one = known.get(key.removeprefix("-"))
-        if one is None or one.store in {"composite", "union"}:
+        if one is None or one.store in UNSORTED:
             raise Unknown(f"There is no order by {reading.named(key.removeprefix('-'))}.")
         query.sort.append(Sort(one, key.startswith("-")))
 
@@ -186,6 +200,13 @@ def take_include(query: Query, name: str, value: str) -> None:
         raise BadRequest(f"More than {MAX_INCLUDES} kinds of includes in one search are not supported.")
 
 
+def take_explain(query: Query, name: str, value: str) -> None:
+    """``_explain=true``."""
+    if value not in {"true", "false"}:
+        raise unreadable(name)
+    query.explain = value == "true"
+
+
 def take_cursor(query: Query, name: str, value: str) -> None:
     """The place in the sequence of pages that a link of an earlier page names."""
     try:
@@ -202,6 +223,7 @@ CONTROLS: dict[str, Callable[[Query, str, str], None]] = {
     "_elements": take_elements,
     "_include": take_include,
     "_revinclude": take_include,
+    "_explain": take_explain,
     cursors.PARAMETER: take_cursor,
 }
 """Parameters that shape the answer instead of choosing what is in it."""

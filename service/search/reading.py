@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue
-from service.search import composites, operands
+from service.search import composites, filters, operands
 from service.search.criteria import (
     AllOf,
     Amount,
@@ -33,6 +33,7 @@ from service.search.criteria import (
 )
 from service.search.registry import Parameter, parameters, targets
 from service.search.values import term
+from service.search.words import DISPLAYS
 
 MAX_HOPS = 5
 MAX_VALUES = 500
@@ -40,11 +41,15 @@ TOO_MANY_VALUES = f"More than {MAX_VALUES} values in one search parameter are no
 SAFE_NAME = re.compile(r"[\w:.-]{1,80}", re.ASCII)
 
 MODIFIERS = {
-    "token": frozenset({"not", "of-type"}),
+    "token": frozenset({"not", "of-type", "text", "in", "not-in"}),
     "string": frozenset({"exact", "contains"}),
-    "reference": frozenset({"identifier"}),
+    "reference": frozenset({"identifier", "text"}),
+    "uri": frozenset({"above", "below"}),
 }
 """Modifiers by kind, besides ``:missing`` for all and ``:[type]`` for references."""
+
+OF_FILTERS = {"string": frozenset({"equals", "ends"})}
+"""Modifiers that only an operator of ``_filter`` stands for."""
 
 NO_INCLUDE = "An include names no reference parameter of a supported type; write Type:parameter."
 
@@ -60,6 +65,20 @@ BY_VALUE: dict[str, operands.Read] = {
     "number": operands.amount,
     "quantity": operands.amount,
 }
+
+
+BY_MODIFIER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
+    "of-type": operands.of_type,
+    "text": operands.display,
+    "in": operands.member,
+    "not-in": operands.member,
+    "above": operands.at_or_above,
+    "below": operands.at_or_below,
+}
+KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
+"""Modifiers that change how a value is compared, not what it is."""
+
+NEGATIONS = frozenset({"not", "not-in", "ni"})
 
 
 class Unknown(Exception):
@@ -88,11 +107,31 @@ def unsupported_modifier(name: str) -> BadRequest:
     return BadRequest(issues=[Issue("not-supported", text)])
 
 
+def unknown_value_set(name: str) -> BadRequest:
+    """The error for a value set whose codes are not known."""
+    text = f"The search parameter {named(name)} names a value set whose codes are not known here."
+    return BadRequest(issues=[Issue("not-supported", text)])
+
+
+def listed(value: str) -> list[str]:
+    """The values between commas.
+
+    Raises:
+        BadRequest: they are too many.
+    """
+    values = operands.split(value, ",")
+    if len(values) > MAX_VALUES:
+        raise BadRequest(TOO_MANY_VALUES)
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Reads criteria for a server whose FHIR base is ``fhir_base`` (with a slash at its end)."""
 
     fhir_base: str
+    of_filter: bool = False
+    """What stands for a modifier is an operator of ``_filter``."""
 
     def criterion(self, resource_type: str, name: str, value: str, hops: int = 0) -> Criterion:
         """Read ``name=value`` as a criterion for a type.
@@ -146,55 +185,61 @@ class Reader:
             return self.union(resource_type, one, name, modifier, value)
         if one.kind == "composite":
             return self.composite(resource_type, one, name, modifier, value)
+        if self.of_filter and modifier:
+            modifier, value = filters.translated(one, modifier, value)
         if modifier == "missing":
             if value not in {"true", "false"}:
                 raise unreadable(name)
             return Missing(one, value == "true")
         read = self.operand_reader(one, name, modifier)
-        values = operands.split(value, ",")
-        if len(values) > MAX_VALUES:
-            raise BadRequest(TOO_MANY_VALUES)
         try:
-            found = tuple(dict.fromkeys(operand for text in values for operand in read(text)))
+            found = tuple(dict.fromkeys(operand for text in listed(value) for operand in read(text)))
         except (ValueError, ArithmeticError):
             raise unreadable(name) from None
-        return Clause(one, found, modifier if modifier in {"not", "exact", "contains"} else "")
+        except operands.UnknownValueSet:
+            raise unknown_value_set(name) from None
+        kept = "not" if modifier == "not-in" else modifier if modifier in KEPT else ""
+        return Clause(one, found, kept, DISPLAYS if modifier == "text" else "")
 
     def operand_reader(self, one: Parameter, name: str, modifier: str) -> operands.Read:
         """The reader of one value, chosen by kind and modifier."""
         if one.kind == "reference" and modifier in targets(one):
             return partial(operands.reference, one, fhir_base=self.fhir_base, resource_type=modifier)
-        if modifier and modifier not in MODIFIERS.get(one.kind, ()):
-            raise unsupported_modifier(name)
-        if modifier == "of-type":
-            return partial(operands.of_type, one)
+        self.require_modifier(one, name, modifier)
+        if one.store == "text":
+            return operands.prose
         if modifier == "identifier":
             return partial(operands.token, one, stem=f"{one.code}:identifier=")
-        if one.kind == "reference":
+        if one.kind == "reference" and modifier not in BY_MODIFIER:
             return partial(operands.reference, one, fhir_base=self.fhir_base, resource_type=None)
-        if one.kind in BY_PARAMETER:
-            return partial(BY_PARAMETER[one.kind], one)
-        return BY_VALUE[one.kind]
+        chosen = BY_MODIFIER.get(modifier) or BY_PARAMETER.get(one.kind)
+        return partial(chosen, one) if chosen else BY_VALUE[one.kind]
+
+    def require_modifier(self, one: Parameter, name: str, modifier: str) -> None:
+        """Refuse a modifier that a parameter does not have; the id and prose have none."""
+        known = MODIFIERS.get(one.kind, frozenset())
+        if self.of_filter:
+            known |= OF_FILTERS.get(one.kind, frozenset())
+        plain = one.store == "text" or (one.store == "id" and modifier != "not")
+        if modifier and (plain or modifier not in known):
+            raise unsupported_modifier(name)
 
     def union(self, resource_type: str, one: Parameter, name: str, modifier: str, value: str) -> Criterion:
         """Read a parameter that means any of others; a negation must hold for all of them."""
         known = parameters(resource_type)
         parts = tuple(self.simple(resource_type, known[code], name, modifier, value) for code in one.union)
-        negated = modifier == "not" or (modifier == "missing" and value == "true")
+        negated = (modifier, value) in {("missing", "true"), ("pr", "false")} or modifier in NEGATIONS
         return AllOf(parts) if negated else AnyOf(parts)
 
     def composite(
         self, resource_type: str, one: Parameter, name: str, modifier: str, value: str
     ) -> Criterion:
         """Read ``code$value``; both components must hold for the same element."""
-        if modifier:
+        if modifier and not (self.of_filter and modifier == "eq"):
             raise unsupported_modifier(name)
         first, second = (parameters(resource_type)[code] for code in one.components)
         found: list[Criterion] = []
-        values = operands.split(value, ",")
-        if len(values) > MAX_VALUES:
-            raise BadRequest(TOO_MANY_VALUES)
-        for text in values:
+        for text in listed(value):
             parts = operands.split(text, "$")
             if len(parts) != COMPOSITE_PARTS or not all(parts):
                 raise unreadable(name)

@@ -3,8 +3,9 @@
     models/definitions/search_parameters.json ──► Parameter(code, kind, paths, store)
 
 ``store`` says where the index holds the values: ``terms`` (an array of the type table), ``column`` (a pair
-of date columns), ``string``, ``date``, ``quantity`` (the shared index tables), ``id``, ``last_updated``;
-a ``composite`` has components, a ``union`` means "any of these parameters" and stores nothing itself.
+of date columns), ``string``, ``date``, ``quantity``, ``text`` (the shared index tables), ``id``,
+``last_updated``; a ``composite`` has components, a ``union`` means "any of these parameters" and stores
+nothing itself.
 
 Source: https://hl7.org/fhir/R4/searchparameter-registry.html
 """
@@ -18,6 +19,7 @@ from functools import cache
 from typing import Any
 
 from models.definitions import RESOURCE_TYPES, search_facts
+from models.definitions.structures import structure
 
 PATH = re.compile(r"(?P<steps>[^:<]+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
 STEP = re.compile(r"(?P<key>\w+)(?P<repeats>\*?)(?:\[(?P<where>\w+)=(?P<equals>[^\]]+)\])?")
@@ -79,6 +81,15 @@ COMMON = (
 )
 """Parameters of every type that are columns of every table."""
 
+PROSE = (
+    Parameter("_content", "string", "http://hl7.org/fhir/SearchParameter/Resource-content", "text"),
+    Parameter("_text", "string", "http://hl7.org/fhir/SearchParameter/DomainResource-text", "text"),
+)
+"""Parameters of every type that has a narrative."""
+
+UNSORTED = frozenset({"composite", "union", "text"})
+"""Stores whose values have no order."""
+
 STORES = {
     "token": "terms",
     "reference": "terms",
@@ -134,7 +145,8 @@ def parameters(resource_type: str) -> Mapping[str, Parameter]:
     stated = next((fact for fact in facts if fact["code"] == deciding and fact["single"]), None)
     patient_path = path(stated["paths"][0]).steps if stated else None
     own = [parameter(fact, patient_path) for fact in facts]
-    return {one.code: one for one in sorted((*COMMON, *own), key=lambda one: one.code)}
+    prose = PROSE if "text" in structure(resource_type).elements else ()
+    return {one.code: one for one in sorted((*COMMON, *prose, *own), key=lambda one: one.code)}
 
 
 @cache
@@ -142,6 +154,18 @@ def patient_parameter(resource_type: str) -> str | None:
     """The parameter whose reference decides whose record a resource belongs to."""
     codes = {fact["code"] for fact in search_facts()[resource_type]}
     return next((code for code in ("patient", "subject", "member") if code in codes), None)
+
+
+def is_canonical(one: Parameter) -> bool:
+    """Whether a parameter refers to definitions by their canonical URL."""
+    return one.kind == "reference" and any(way.data_type in {"canonical", "uri"} for way in one.paths)
+
+
+@cache
+def has_canonical(resource_type: str) -> bool:
+    """Whether resources of a type are referred to by a canonical URL and a version."""
+    codes = {fact["code"] for fact in search_facts()[resource_type]}
+    return {"url", "version"} <= codes
 
 
 def targets(one: Parameter) -> tuple[str, ...]:

@@ -13,7 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.search.criteria import AllOf, AnyOf, Chain, Clause, Criterion, Has, Id, InPatient, Operand, Term
+from service.search.criteria import (
+    AllOf,
+    AnyOf,
+    Chain,
+    Clause,
+    Criterion,
+    Has,
+    Id,
+    InPatient,
+    Not,
+    Operand,
+    Term,
+)
 from service.search.registry import Parameter
 
 COMMON_TARGETS = (
@@ -44,7 +56,8 @@ def named(criteria: Iterable[Criterion]) -> bool:
 def steady(criteria: Iterable[Criterion]) -> bool:
     """Whether one plan serves all values: the rows are named, and nothing leads to other tables first."""
     held = tuple(criteria)
-    return named(held) and not any(isinstance(criterion, Chain | Has | AnyOf | AllOf) for criterion in held)
+    leading = Chain | Has | AnyOf | AllOf | Not
+    return named(held) and not any(isinstance(criterion, leading) for criterion in held)
 
 
 def few(criteria: Iterable[Criterion]) -> bool:

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from models.definitions import summary_elements
+from models.errors import BadRequest
+from service.search.query import CONTROLS, Query
 
 if TYPE_CHECKING:
-    from service.search.query import Query
+    from collections.abc import Iterable
+
     from service.search.run import Row
 
 ALWAYS_SHOWN = frozenset({"resourceType", "id", "meta", "implicitRules"})
@@ -31,16 +34,34 @@ MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def shaped(row: Row, query: Query) -> Row:
     """Show the part of a resource that the search asks for; included resources are summarized too."""
-    if query.elements and row.mode == "match":
-        wanted = frozenset(query.elements) | mandatory(row.resource_type)
-        return row._replace(body=part(row.body, wanted))
+    return row._replace(body=of(row.resource_type, row.body, query, is_match=row.mode == "match"))
+
+
+def of(resource_type: str, body: str, query: Query, *, is_match: bool) -> str:
+    """The part of a resource that is asked for."""
+    if query.elements and is_match:
+        return part(body, frozenset(query.elements) | mandatory(resource_type))
     if query.summary == "data":
-        return row._replace(body=part(row.body, None))
+        return part(body, None)
     if query.summary in {"true", "text"}:
-        wanted = mandatory(row.resource_type)
-        wanted |= summarized(row.resource_type) if query.summary == "true" else {"text"}
-        return row._replace(body=part(row.body, wanted))
-    return row
+        more = summarized(resource_type) if query.summary == "true" else {"text"}
+        return part(body, mandatory(resource_type) | more)
+    return body
+
+
+def of_read(resource_type: str, body: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """The part of one resource that a read asks for; other parameters do not matter to it.
+
+    Raises:
+        BadRequest: ``_summary`` or ``_elements`` cannot be read, or asks for a count.
+    """
+    asked = Query(resource_type)
+    for name, value in pairs:
+        if name in {"_summary", "_elements"}:
+            CONTROLS[name](asked, name, value)
+    if asked.summary == "count":
+        raise BadRequest("A read has nothing to count; _summary is true, text, data or false.")
+    return of(resource_type, body, asked, is_match=True)
 
 
 @cache

@@ -20,6 +20,9 @@ from typing import TypeAlias
 MAX_TERM = 240
 """Characters of a term; an index entry of Postgres holds about 2,700 bytes."""
 
+CANONICAL = ":canonical="
+"""Marks the term of a canonical URL at either end, ``questionnaire:canonical=<url>|<version>``."""
+
 ALWAYS = datetime.max  # noqa: DTZ901 - the driver reads exactly this value as infinity
 """An interval without an end."""
 
@@ -87,6 +90,19 @@ def _spelled(reference: str, fhir_base: str) -> str | None:
 
 
 _relative = lru_cache(maxsize=8192)(_spelled)
+
+
+MAX_SEGMENTS = 20
+"""Segments of a path that ``:above`` and ``:below`` distinguish, besides the whole."""
+
+
+def ancestors(uri: str) -> tuple[str, ...]:
+    """The uri and every place that it lies below, by segments of its path; a URN has none."""
+    origin, slashes, path = uri.rstrip("/").partition("://")
+    if not slashes:
+        return (uri,)
+    segments = path.split("/", MAX_SEGMENTS)
+    return tuple(f"{origin}://{'/'.join(segments[:count])}" for count in range(1, len(segments) + 1))
 
 
 def interval(text: str) -> Interval | None:

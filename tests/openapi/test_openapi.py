@@ -62,9 +62,10 @@ def test_every_interaction_is_described_for_every_type():
     described = {
         (found.title, found.resource_type)
         for path, method, _ in (one.values for one in FHIR)
-        for found in [interpret(method.upper(), path.removeprefix("/fhir").format(id="1", version="1"))]
+        for filled in [path.removeprefix("/fhir").format(id="1", version="1", member="Observation")]
+        for found in [interpret(method.upper(), filled)]
     }
-    system = {Name.CAPABILITIES, Name.BUNDLE, Name.HISTORY_SYSTEM}
+    system = {Name.CAPABILITIES, Name.BUNDLE, Name.HISTORY_SYSTEM, Name.SEARCH_SYSTEM}
     everywhere = set(Name) - system - {Name.OPERATION}
     assert described == {(name, "") for name in system} | {
         (name, resource_type) for name in everywhere for resource_type in RESOURCE_TYPES

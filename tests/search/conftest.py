@@ -49,9 +49,32 @@ class Shelf:
         await self.put_rows("index_string", "value, exact", resource_type, key, found.strings)
         await self.put_rows("index_date", "range_start, range_end", resource_type, key, found.dates)
         await self.put_rows(
-            "index_quantity", "system, code, value, low, high", resource_type, key, found.quantities
+            "index_quantity",
+            "system, code, value, low, high, canonical_unit, canonical_low, canonical_high",
+            resource_type,
+            key,
+            found.quantities,
         )
+        await self.put_texts(resource_type, key, found.texts)
         return found
+
+    async def put_texts(self, resource_type: str, key: str, rows: list[tuple[str, str]]) -> None:
+        await self.connection.execute(
+            "DELETE FROM index_text WHERE resource_type = $1 AND id = $2", resource_type, key
+        )
+        for parameter, words in rows:
+            read = (
+                "array_to_tsvector(string_to_array($4, ' '))"
+                if parameter == ":text"
+                else "to_tsvector('english', $4)"
+            )
+            await self.connection.execute(
+                f"INSERT INTO index_text (resource_type, id, parameter, words) VALUES ($1, $2, $3, {read})",
+                resource_type,
+                key,
+                parameter,
+                words,
+            )
 
     async def put_rows(
         self, table: str, columns: str, resource_type: str, key: str, rows: list[tuple[Any, ...]]
@@ -85,6 +108,12 @@ class Shelf:
         """Whether one parameter, given decoded, finds anything."""
         asked = query.parse(resource_type, [(name, value)], base_url=BASE_URL, strict=True)
         return bool((await run.search(self.connection, asked, everything)).rows)
+
+    async def matching(self, resource_type: str, name: str, value: str) -> list[str]:
+        """The ids of the matches of one parameter, given decoded."""
+        asked = query.parse(resource_type, [(name, value)], base_url=BASE_URL, strict=True)
+        page = await run.search(self.connection, asked, everything, now=NOW)
+        return sorted(row.id for row in page.rows)
 
     async def included(self, resource_type: str, text: str, *, narrow: Narrow = everything) -> set[str]:
         """What one page includes, as ``Type/id``."""

@@ -73,12 +73,3 @@ def test_only_searches_by_name_share_one_plan():
         return steady(query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test").criteria)
 
     assert [family for family in FAMILIES if is_steady(family)] == [FAMILIES[0], FAMILIES[1], FAMILIES[3]]
-
-
-def test_a_search_explains_how_it_was_read():
-    resource_type, _, text = FAMILIES[1].partition("?")
-    asked = query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test")
-    lines = compiling.explained(asked, compiling.page(asked, everything))
-    assert len(lines) == 4
-    assert "order: r.date_start descending" in lines
-    assert lines[-1].startswith("SELECT")

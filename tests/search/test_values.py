@@ -67,11 +67,13 @@ async def test_a_uri_that_is_only_a_system_and_a_reference_of_another_type_find_
 def test_a_range_has_two_ends_either_of_which_may_be_open():
     low, high = {"value": 20, "unit": "a"}, {"value": 30, "unit": "a"}
     assert held("Condition", onsetRange={"low": low, "high": high}).quantities == [
-        ("onset-age", None, "a", None, 20, 30)
+        ("onset-age", None, "a", None, 20, 30, None, None, None)
     ]
-    assert held("Condition", onsetRange={"low": low}).quantities == [("onset-age", None, "a", None, 20, None)]
+    assert held("Condition", onsetRange={"low": low}).quantities == [
+        ("onset-age", None, "a", None, 20, None, None, None, None)
+    ]
     assert held("Condition", onsetRange={"high": high}).quantities == [
-        ("onset-age", None, "a", None, None, 30)
+        ("onset-age", None, "a", None, None, 30, None, None, None)
     ]
     assert held("Condition", onsetRange={}).quantities == []
 
@@ -79,12 +81,12 @@ def test_a_range_has_two_ends_either_of_which_may_be_open():
 def test_sampled_data_are_found_by_their_origin():
     origin = {"value": 5, "system": "urn:u", "code": "mV"}
     found = held("Observation", valueSampledData={"origin": origin, "period": 1, "dimensions": 1}).quantities
-    assert found == [("value-quantity", "urn:u", "mV", 5, 5, 5)]
+    assert found == [("value-quantity", "urn:u", "mV", 5, 5, 5, None, None, None)]
 
 
 def test_a_number_is_indexed_as_itself():
     found = held("RiskAssessment", prediction=[{"probabilityDecimal": 3}]).quantities
-    assert found == [("probability", None, None, 3, 3, 3)]
+    assert found == [("probability", None, None, 3, 3, 3, None, None, None)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,267 @@
+"""One search over several types: of the whole server, or of everything in a patient's compartment.
+
+    _type=A,B&_lastUpdated=gt…  ──► one Query a type, with the parameters that every named type has
+                                ──► one SELECT: the places of the page, then the rows in those places
+
+The order is by type and id, or first by last change (``_sort=_lastUpdated``, or a lower bound on it).
+Every type is narrowed for itself. Includes follow in a second step.
+Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html#_type
+"""
+
+# ruff: noqa: S608 - names come from the registry, every value is an argument
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from models.definitions import RESOURCE_TYPES
+from models.errors import BadRequest, Issue, TooCostly
+from models.resource import table_name
+from service.search import compile as compiling
+from service.search import cursors, query, reading, run, selectivity, summary
+from service.search.criteria import Criterion, Narrow
+from service.search.cursors import Cursor
+from service.search.predicates import Builder
+from service.search.query import Query
+from service.search.reading import Unknown
+from service.search.run import Connection, Page, Row
+
+TYPES = "_type"
+INCLUDING = frozenset({"_include", "_revinclude"})
+
+
+@dataclass(slots=True)
+class Across:
+    """A search over several types; ``lead`` says what the page looks like."""
+
+    queries: tuple[Query, ...]
+    lead: Query
+    descending: bool | None = None
+    """The direction of an order by last change; None where types and ids alone decide."""
+
+
+def named_types(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The types that ``_type`` names, in the order of the registry; none when it is absent.
+
+    Raises:
+        BadRequest: one of them is not kept here.
+    """
+    wanted = {name.strip() for key, value in pairs if key == TYPES for name in value.split(",")}
+    if wanted - set(RESOURCE_TYPES):
+        raise BadRequest(
+            issues=[
+                Issue("not-supported", "_type names a type that this server does not keep.", "http._type")
+            ]
+        )
+    return tuple(name for name in RESOURCE_TYPES if name in wanted)
+
+
+def parse(
+    within: Mapping[str, tuple[Criterion, ...]],
+    pairs: Iterable[tuple[str, str]],
+    *,
+    base_url: str,
+    strict: bool,
+) -> Across:
+    """Read a search over the types of ``within``, each with the criteria that it is confined to.
+
+    Raises:
+        BadRequest: see ``query.parse``.
+    """
+    lead = Query("Resource")
+    understood: list[tuple[str, str]] = []
+    for name, value in pairs:
+        if name == TYPES:
+            lead.used.append((name, value))
+            continue
+        try:
+            require_known(within, name, value, base_url)
+        except Unknown as unknown:
+            query.refuse_or_note(lead, unknown, strict=strict)
+        else:
+            understood.append((name, value))
+    # An include that is another type's is ignored by this one.
+    queries = [query.parse(resource_type, understood, base_url=base_url) for resource_type in within]
+    descending = order(queries)
+    for one in queries:
+        one.criteria = [*within[one.resource_type], *one.criteria]
+    shown = replace(
+        queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *page_free(understood)]
+    )
+    shown.includes = list(dict.fromkeys(include for one in queries for include in one.includes))
+    return Across(tuple(queries), shown, descending)
+
+
+def page_free(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs without the place of a page."""
+    return [pair for pair in pairs if pair[0] not in {cursors.PARAMETER, *query.IGNORED}]
+
+
+def require_known(types: Iterable[str], name: str, value: str, base_url: str) -> None:
+    """Refuse a parameter that not every type has; an include is understood when one type has it."""
+    missing: list[Unknown] = []
+    found = 0
+    reader = reading.Reader(f"{base_url}/fhir/")
+    for resource_type in types:
+        try:
+            query.take(Query(resource_type), reader, name, query.printable(name, value))
+            found += 1
+        except Unknown as unknown:
+            missing.append(unknown)
+    including = name.partition(":")[0] in INCLUDING
+    if missing and not (including and found) and name not in query.IGNORED:
+        raise missing[0]
+    if name == "_sort" and value.removeprefix("-") != "_lastUpdated":
+        raise Unknown("Several types together have no order but by _lastUpdated.")
+
+
+def order(queries: Sequence[Query]) -> bool | None:
+    """Take the order out of the queries."""
+    if queries[0].sort:
+        return queries[0].sort[-1].descending
+    return False if compiling.resumable(queries[0].criteria) else None
+
+
+async def search(
+    connection: Connection, asked: Across, narrow: Narrow, *, now: datetime | None = None
+) -> Page:
+    """Run the search and shape its page.
+
+    Raises:
+        TooCostly: the database gave up on it, or a page would include too many resources.
+        BadRequest: a page link does not belong to this search.
+    """
+    lead = asked.lead
+    try:
+        counts = [await run.count(connection, one, narrow, now=now) for one in asked.queries]
+        total = None if None in counts else sum(count or 0 for count in counts)
+        if lead.counts_only:
+            return Page(total=total)
+        sql, arguments = statement(asked, narrow, now=now)
+        records = await connection.fetch(sql, *arguments) if sql else []
+        page = paged(asked, records, total)
+        fresh = await run.step(connection, lead.includes, narrow, page.rows, now=now)
+        known = {(row.resource_type, row.id): row for row in (*fresh, *page.rows)}
+        first = list(dict.fromkeys((*page.rows, *known.values())))
+        rows = await run.iterated(connection, lead, narrow, first, now=now)
+    except asyncpg.QueryCanceledError as error:
+        raise TooCostly(run.ADVICE) from error
+    if lead.summary != "false" or lead.elements:
+        rows = [summary.shaped(row, lead) for row in rows]
+    return replace(page, rows=tuple(rows))
+
+
+def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> tuple[str, list[Any]]:
+    """The one SELECT of a page, one row more than asked for; empty when nothing is visible."""
+    arguments: list[Any] = []
+    branches: list[str] = []
+    bodies: list[str] = []
+    for one in asked.queries:
+        build = Builder(one.resource_type, narrow, now, selectivity.named(one.criteria))
+        build.first_argument = len(arguments) + 1
+        matches = branch(build, asked, one)
+        if matches is not None:
+            branches.append(matches)
+            bodies.append(
+                "SELECT 'match', p.resource_type, r.id, r.version, r.last_updated, r.body, p.place "
+                f"FROM page p JOIN {table_name(one.resource_type)} r ON r.id = p.id "
+                f"WHERE p.resource_type = '{one.resource_type}'"
+            )
+            arguments += build.arguments
+    if not branches:
+        return "", []
+    whole = order_by(asked, "", across=True)
+    places = (
+        f"SELECT *, row_number() OVER (ORDER BY {whole}) AS place FROM ({' UNION ALL '.join(branches)}) a"
+    )
+    limited = f"{places} ORDER BY {whole} LIMIT {asked.lead.count + 1}"
+    return f"WITH page AS MATERIALIZED ({limited}) {' UNION ALL '.join(bodies)} ORDER BY 7", arguments
+
+
+def branch(build: Builder, asked: Across, one: Query) -> str | None:
+    """The places of one type's matches; None when none can be seen or come after the cursor."""
+    where = compiling.conditions(build, one)
+    after = beyond(build, asked, one.resource_type)
+    if where is None or after is None:
+        return None
+    source = f"FROM {table_name(one.resource_type)} r WHERE {' AND '.join([*where, after])}"
+    return (
+        f"(SELECT '{one.resource_type}' AS resource_type, r.id, r.last_updated {source} "
+        f"ORDER BY {order_by(asked, 'r.')} LIMIT {one.count + 1})"
+    )
+
+
+def order_by(asked: Across, alias: str, *, across: bool = False) -> str:
+    """The order within a type, or across them."""
+    backwards = asked.lead.cursor is not None and asked.lead.cursor.backwards
+    direction = "DESC" if backwards is not bool(asked.descending) else "ASC"
+    keys = ['resource_type COLLATE "C"'] if across else []
+    if asked.descending is not None:
+        keys.insert(0, f"{alias}last_updated")
+    return ", ".join(f"{key} {direction}" for key in (*keys, f"{alias}id"))
+
+
+def beyond(build: Builder, asked: Across, resource_type: str) -> str | None:
+    """The condition that a row of a type comes after the page's cursor; None when none does.
+
+    Raises:
+        BadRequest: the cursor belongs to another search.
+    """
+    cursor = asked.lead.cursor
+    if cursor is None:
+        return "TRUE"
+    at, cursor_type = place(asked, cursor)
+    upwards = cursor.backwards is bool(asked.descending)
+    operator, is_after = (">", resource_type > cursor_type) if upwards else ("<", resource_type < cursor_type)
+    row_id = build.argument(cursor.id)
+    if at is None:
+        if resource_type == cursor_type:
+            return f"r.id {operator} {row_id}"
+        return f"{row_id}::text IS NOT NULL" if is_after else None
+    instant = build.argument(at, "timestamptz")
+    if resource_type == cursor_type:
+        return f"(r.last_updated, r.id) {operator} ({instant}, {row_id})"
+    equal = "=" if is_after else ""
+    return f"(r.last_updated {operator}{equal} {instant} AND {row_id}::text IS NOT NULL)"
+
+
+def place(asked: Across, cursor: Cursor) -> tuple[datetime | None, str]:
+    """The instant and the type that a cursor names."""
+    wanted = 1 if asked.descending is None else 2
+    try:
+        *instants, resource_type = [key or "" for key in cursor.keys]
+        if len(cursor.keys) != wanted or resource_type not in RESOURCE_TYPES:
+            raise ValueError  # noqa: TRY301 - answered below like a time that cannot be read
+        return (datetime.fromisoformat(instants[0]) if instants else None), resource_type
+    except ValueError:
+        raise BadRequest("The page link is not one of this search; start again at its first page.") from None
+
+
+def paged(asked: Across, records: Sequence[Any], total: int | None) -> Page:
+    """Cut the row too many, put the rows in order, and name the neighbouring pages."""
+    cursor = asked.lead.cursor
+    more = len(records) > asked.lead.count
+    backwards = cursor is not None and cursor.backwards
+    kept = list(records[: asked.lead.count])
+    if backwards:
+        kept.reverse()
+    rows = tuple(Row._make((*record[1:6], "match")) for record in kept)
+    following = rows and (more or backwards)
+    preceding = rows and (more if backwards else cursor is not None)
+    return Page(
+        rows,
+        total,
+        written(asked, rows[-1], backwards=False) if following else None,
+        written(asked, rows[0], backwards=True) if preceding else None,
+    )
+
+
+def written(asked: Across, row: Row, *, backwards: bool) -> str:
+    """The cursor next to a row."""
+    instant = [] if asked.descending is None else [row.last_updated]
+    return cursors.write(backwards=backwards, keys=[*instant, row.resource_type], row_id=row.id)

@@ -1,0 +1,176 @@
+"""``_filter``: one expression instead of many parameters, read into the same criteria.
+
+    expression = part (("and" | "or") part)*          from left to right, neither binds closer
+    part       = "not" "(" expression ")" | "(" expression ")" | comparison
+    comparison = path operator value                  birthdate ge 1980 · subject.name co "kim"
+
+    eq ne    equal; ne has a value, and none that is equal     co sw ew        strings
+    gt lt ge le sa eb ap    dates, numbers, quantities         in ni ss sb     value sets, uris
+    pr       whether there is a value                          re              references
+
+Source: https://hl7.org/fhir/R4/search_filter.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from models.errors import BadRequest
+from service.search.criteria import AllOf, AnyOf, Criterion, Not
+from service.search.registry import Parameter
+
+if TYPE_CHECKING:
+    from service.search.reading import Reader
+
+PARAMETER = "_filter"
+MAX_COMPARISONS = 50
+MAX_DEPTH = 20
+
+PATH = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*", re.ASCII)
+WORD = re.compile(r"[a-z]+", re.ASCII)
+SPACE = re.compile(r"\s*")
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+TOKEN = re.compile(r'[^\s)\]"]+')
+SPECIAL = re.compile(r"([\\,$|])")
+UNQUOTED_SPECIAL = re.compile(r"([\\,$])")
+
+ORDERED = frozenset({"eq", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
+OPERATORS: dict[str, dict[str, str]] = {
+    "string": {"eq": "equals", "co": "contains", "sw": "", "ew": "ends"},
+    "token": {"eq": "", "in": "in", "ni": "not-in"},
+    "reference": {"eq": "", "re": ""},
+    "uri": {"eq": "", "ss": "below", "sb": "above"},
+    "composite": {"eq": ""},
+}
+"""The modifier that says what an operator says, by kind of parameter."""
+
+
+def criterion(reader: Reader, resource_type: str, text: str) -> Criterion:
+    """Read an expression as a criterion for a type.
+
+    Raises:
+        Unknown: a path names no search parameter.
+        BadRequest: the expression, an operator or a value cannot be read.
+    """
+    expression = Expression(reader, resource_type, text)
+    found = expression.alternatives(0)
+    if expression.next():
+        expression.unreadable()
+    return found
+
+
+def translated(one: Parameter, operator: str, value: str) -> tuple[str, str]:
+    """Say an operator as a modifier, or as a prefix of the value.
+
+    Raises:
+        BadRequest: the parameter cannot be compared like this.
+    """
+    if operator == "pr":
+        return "missing", "false" if value == "true" else "true" if value == "false" else value
+    if one.kind in {"date", "number", "quantity"} and operator in ORDERED:
+        return "", operator + value
+    known = {"co": ""} if one.store == "text" else OPERATORS.get(one.kind, {})
+    if operator not in known:
+        raise BadRequest(f"The operator '{operator}' of _filter does not apply to '{one.code}'.")
+    return known[operator], value
+
+
+@dataclass(slots=True)
+class Expression:
+    """An expression and the place up to which it has been read."""
+
+    reader: Reader
+    resource_type: str
+    text: str
+    at: int = 0
+    comparisons: int = 0
+
+    def alternatives(self, depth: int) -> Criterion:
+        """Read parts joined by ``and`` and ``or``."""
+        if depth > MAX_DEPTH:
+            raise BadRequest(f"A _filter nested deeper than {MAX_DEPTH} is not supported.")
+        found = self.part(depth)
+        while (word := self.peek(WORD)) in {"and", "or"}:
+            self.take(WORD)
+            both = (found, self.part(depth))
+            found = AllOf(both) if word == "and" else AnyOf(both)
+        return found
+
+    def part(self, depth: int) -> Criterion:
+        """Read a part: in parentheses, negated, or a comparison."""
+        if self.next() == "(":
+            return self.enclosed(depth)
+        if self.peek(PATH) == "not":
+            self.take(PATH)
+            return Not(self.enclosed(depth))
+        return self.comparison()
+
+    def enclosed(self, depth: int) -> Criterion:
+        """Read an expression in parentheses."""
+        self.expect("(")
+        found = self.alternatives(depth + 1)
+        self.expect(")")
+        return found
+
+    def comparison(self) -> Criterion:
+        """Read ``path operator value``."""
+        self.comparisons += 1
+        if self.comparisons > MAX_COMPARISONS:
+            raise BadRequest(f"A _filter of more than {MAX_COMPARISONS} comparisons is not supported.")
+        path, operator = self.take(PATH), self.take(WORD)
+        value = self.value()
+        if operator == "ne":
+            present = self.compared(path, "pr", "true")
+            return AllOf((present, Not(self.compared(path, "eq", value))))
+        return self.compared(path, operator, value)
+
+    def compared(self, path: str, operator: str, value: str) -> Criterion:
+        """Read one comparison as the search parameter that says the same."""
+        return self.reader.criterion(self.resource_type, f"{path}:{operator}", value)
+
+    def value(self) -> str:
+        """Read a value, escaped as in a search parameter; a comma or a dollar has no meaning here."""
+        if self.next() != '"':
+            return UNQUOTED_SPECIAL.sub(r"\\\1", self.take(TOKEN))
+        try:
+            text = msgspec.json.decode(self.take(STRING).encode(), type=str)
+        except (msgspec.DecodeError, UnicodeError):
+            self.unreadable()
+        return SPECIAL.sub(r"\\\1", text)
+
+    def next(self) -> str:
+        """The next character that is no space; empty at the end."""
+        space = SPACE.match(self.text, self.at)
+        self.at = space.end() if space else self.at
+        return self.text[self.at : self.at + 1]
+
+    def peek(self, pattern: re.Pattern[str]) -> str:
+        """What comes next, if it has a form."""
+        self.next()
+        found = pattern.match(self.text, self.at)
+        return found[0] if found else ""
+
+    def take(self, pattern: re.Pattern[str]) -> str:
+        """Go on behind what comes next, which must have a form."""
+        found = self.peek(pattern)
+        if not found:
+            self.unreadable()
+        self.at += len(found)
+        return found
+
+    def expect(self, character: str) -> None:
+        """Go on behind a character that must come next."""
+        if self.next() != character:
+            self.unreadable()
+        self.at += 1
+
+    def unreadable(self) -> NoReturn:
+        """Refuse the expression, naming the place and not the text."""
+        raise BadRequest(
+            f"The _filter cannot be read at character {self.at + 1}; "
+            "write comparisons such as: status eq active and (date ge 2026 or not (code eq 1))."
+        )
