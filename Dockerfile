@@ -21,8 +21,10 @@ COPY api api
 RUN /opt/kat-fhir/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
     && /opt/kat-fhir/bin/pip uninstall --yes setuptools pip
 
-# No compiler, no build tool, no package manager of Python: the finished environment alone.
+# No compiler, no build tool, no package manager of Python (the base image brings one): the finished environment.
 FROM python:${PYTHON}-slim-bookworm
+RUN python -m pip uninstall --yes setuptools wheel pip \
+    && rm -rf /usr/local/bin/pip* /usr/local/lib/python*/ensurepip
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin kat \
     && install --directory --owner kat --group kat --mode 0700 /data
 COPY --from=build /opt/kat-fhir /opt/kat-fhir
