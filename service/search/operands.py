@@ -93,7 +93,7 @@ def reference(one: Parameter, text: str, fhir_base: str, resource_type: str | No
             return ()
         return (to_operand(one, spelled),)
     if not LOGICAL_ID.fullmatch(spelled):
-        if "/" in spelled:
+        if "/" in text or ":" in text:
             return ()
         raise ValueError
     kinds = (resource_type,) if resource_type else targets(one)

@@ -38,7 +38,7 @@ UNROUTED = [
     ("GET", "/fhir/..%2f..%2fetc", 404),
     ("GET", "/nowhere", 404),
     ("POST", "/nowhere", 404),
-    ("GET", "/fhir", 405),
+    ("PUT", "/fhir", 405),
     ("DELETE", "/fhir/metadata", 405),
     ("PROPFIND", "/fhir/Patient", 405),
     ("POST", "/fhir/metadata", 405),

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 import asyncpg
+import harness
 import pytest
 
 from models.document import serialize
@@ -119,6 +121,14 @@ class Shelf:
         """What one page includes, as ``Type/id``."""
         page = await self.page(resource_type, text, narrow=narrow)
         return {f"{row.resource_type}/{row.id}" for row in page.rows if row.mode == "include"}
+
+
+@pytest.fixture(scope="session")
+def database_url(databases: harness.Databases) -> Iterator[str]:
+    """A database that no other room's tests write to: here it is counted what there is."""
+    dsn = databases.create()
+    yield dsn
+    databases.drop(dsn)
 
 
 @pytest.fixture
