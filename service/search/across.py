@@ -168,7 +168,7 @@ def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> 
         if matches is not None:
             branches.append(matches)
             bodies.append(
-                "SELECT 'match', p.resource_type, r.id, r.version, r.last_updated, r.body, p.place "
+                "SELECT 'match' AS mode, p.resource_type, r.id, r.version, r.last_updated, r.body, p.place "
                 f"FROM page p JOIN {table_name(one.resource_type)} r ON r.id = p.id "
                 f"WHERE p.resource_type = '{one.resource_type}'"
             )
@@ -180,7 +180,8 @@ def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> 
         f"SELECT *, row_number() OVER (ORDER BY {whole}) AS place FROM ({' UNION ALL '.join(branches)}) a"
     )
     limited = f"{places} ORDER BY {whole} LIMIT {asked.lead.count + 1}"
-    return f"WITH page AS MATERIALIZED ({limited}) {' UNION ALL '.join(bodies)} ORDER BY 7", arguments
+    sql = f"WITH page AS MATERIALIZED ({limited}) {' UNION ALL '.join(bodies)}"
+    return compiling.bounded(sql, ()), arguments
 
 
 def branch(build: Builder, asked: Across, one: Query) -> str | None:
@@ -245,9 +246,9 @@ def place(asked: Across, cursor: Cursor) -> tuple[datetime | None, str]:
 def paged(asked: Across, records: Sequence[Any], total: int | None) -> Page:
     """Cut the row too many, put the rows in order, and name the neighbouring pages."""
     cursor = asked.lead.cursor
-    more = len(records) > asked.lead.count
     backwards = cursor is not None and cursor.backwards
-    kept = list(records[: asked.lead.count])
+    kept = [record for record in records[: asked.lead.count] if record[5] is not None]
+    more = len(records) > len(kept)
     if backwards:
         kept.reverse()
     rows = tuple(Row._make((*record[1:6], "match")) for record in kept)

@@ -12,6 +12,7 @@ import pytest
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest
 from service.search import across
+from service.search import compile as compiling
 from service.search.criteria import Clause, InPatient, everything
 from service.search.registry import parameters
 
@@ -129,6 +130,17 @@ async def test_a_page_link_of_another_search_is_refused(record):
     with pytest.raises(BadRequest) as refused:
         await page(record, BOTH, ("_sort", "_lastUpdated"), ("_page", by_id))
     assert "page link" in refused.value.issues[0].text
+
+
+async def test_a_page_ends_before_it_grows_too_large(record, monkeypatch):
+    monkeypatch.setattr(compiling, "MAX_BYTES", 200)
+    found = await page(record, BOTH)
+    seen = names(found)
+    while found.next:
+        assert 1 <= len(found.rows) < 6
+        found = await page(record, BOTH, ("_page", found.next))
+        seen += names(found)
+    assert seen == [f"Condition/{n}" for n in (1, 4, 7)] + [f"Encounter/{n}" for n in (2, 5, 8)]
 
 
 async def test_each_type_is_narrowed_for_itself(record):
