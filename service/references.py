@@ -33,12 +33,13 @@ def links(document: Any) -> list[Link]:
     ahead = [document]
     while ahead:
         value = ahead.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("reference"), str):
+        items = value
+        if type(value) is dict:
+            items = value.values()
+            if type(value.get("reference")) is str:
                 found.append(value)
-            ahead += [item for item in value.values() if isinstance(item, dict | list)]
-        else:
-            ahead += [item for item in value if isinstance(item, dict | list)]
+        # Parsed JSON has these two types and no subclasses; asking for them costs half of isinstance.
+        ahead += [item for item in items if type(item) is dict or type(item) is list]
     return found
 
 
