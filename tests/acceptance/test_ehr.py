@@ -123,7 +123,7 @@ def test_an_independent_client_fetches_everything(practice: Practice, token: str
 
 
 def test_a_pull_resumes_from_the_greatest_instant_seen(ehr: httpx.Client, operator: httpx.Client) -> None:
-    first = pulled(ehr, "Patient", "2000-01-01T00:00:00Z")
+    first = eventually(lambda: pulled(ehr, "Patient", "2000-01-01T00:00:00Z"), 5)
     assert len({one["id"] for one in first}) == len(first) >= 5
     since = first[-1]["meta"]["lastUpdated"]
     created = [operator.post("/Patient", json=patient("Latecomer")).json() for _ in range(4)]
