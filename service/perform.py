@@ -1,7 +1,7 @@
 """The one way to data: every request, and every entry of a bundle, is performed here.
 
     api ─┐
-         ├─▶ perform ─▶ read · write · search ─▶ Answer
+         ├─▶ perform ─▶ read · write · search ─▶ large contents ─▶ Answer
   bundle ┘       └─▶ what was asked and what became of it, for the audit trail
 
 Source: https://hl7.org/fhir/R4/http.html
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from models.errors import FhirError, MethodNotAllowed
-from service import history, read, write
+from service import contents, history, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
@@ -55,9 +55,9 @@ async def perform(ctx: Context, ask: Interaction) -> Answer:
 
 
 async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
-    """Do a deed and note who asked for it and how it ended."""
+    """Do a deed, complete its answer, and note who asked for it and how it ended."""
     try:
-        answer = await deed(ctx, ask)
+        answer = await contents.completed(ctx, await deed(ctx, ask))
     except FhirError as refusal:
         ctx.unaudited.append(_entry(ctx, ask, refusal.status))
         raise
