@@ -138,6 +138,7 @@ async def _transaction(ctx: Context, entries: list[Entry]) -> list[Answer | Fhir
                 return await _perform_all(ctx, await _identified(ctx, entries))
         except LostRace:
             del ctx.unaudited[noted:]
+            ctx.held = 0
         finally:
             ctx.in_bundle = False
             ctx.pending.clear()

@@ -54,6 +54,7 @@ class Context:
     what it has deleted so far.
     ``pools`` is set for a single search, which borrows a connection itself when it knows which kind of
     plan it needs; such a Context has no ``connection`` of its own.
+    ``held`` counts the characters of the answers to a bundle's entries so far.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
     """
@@ -69,6 +70,7 @@ class Context:
     deleted: list[str] = field(default_factory=list)
     in_bundle: bool = False
     pools: Pools | None = None
+    held: int = 0
     unaudited: list[AuditEntry] = field(default_factory=list)
 
     @property
