@@ -166,6 +166,38 @@ def test_patients_who_may_be_meant_are_refused_where_they_fill_too_large_an_answ
     assert [entry["resource"]["photo"] for entry in found["entry"]] == [photo, photo]
 
 
+def test_last_observations_that_fill_too_large_an_answer_are_refused(client, record):
+    patient, _ = record
+    scanned = {"url": "https://example.org/scan", "valueBase64Binary": DATA}
+    for day in range(1, 6):
+        observation = {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"text": "no coding"},
+            "subject": {"reference": patient},
+            "effectiveDateTime": f"2026-01-0{day}",
+            "extension": [scanned],
+        }
+        assert client.post("/Observation", json=observation).status_code == 201
+    answer = client.get(f"/Observation/$lastn?patient={patient}&max=5")
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (503, "too-costly")
+    found = client.get(f"/Observation/$lastn?patient={patient}&max=2").json()["entry"]
+    assert [entry["resource"]["effectiveDateTime"] for entry in found] == ["2026-01-05", "2026-01-04"]
+    assert [entry["resource"]["extension"] for entry in found] == [[scanned], [scanned]]
+
+
+def test_two_matches_of_which_one_is_too_large_for_the_page_are_two(client):
+    identifier = [{"system": "https://example.org/scans", "value": "twice"}]
+    document = note(scan(7, 12 * MEBIBYTE - 3 * 1024), identifier=identifier, description="")
+    # Stored with id and meta, two bodies of the greatest size are larger than a page.
+    document["description"] = "x" * (16 * MEBIBYTE - len(json.dumps(document)))
+    for _ in range(2):
+        assert client.post("/DocumentReference", content=json.dumps(document)).status_code == 201
+    query = "identifier=https://example.org/scans|twice"
+    refused = client.put(f"/DocumentReference?{query}", json=note("QUJD", identifier=identifier))
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (412, "conflict")
+
+
 def test_one_resource_of_the_greatest_size_is_stored_and_read(client):
     document = note(scan(6, 12 * MEBIBYTE - 4096))
     created = client.post("/DocumentReference", json=document, headers={"Prefer": "return=representation"})
