@@ -76,7 +76,7 @@ async def search(
             return Page(total=total, issues=tuple(query.issues))
         records = await connection.fetch(statement.sql, *statement.arguments)
         page = paged(query, statement, records, total)
-        rows = await iterated(connection, query, narrow, page.rows, now=now)
+        rows = await included(connection, query, narrow, page.rows, records, now=now)
     except asyncpg.QueryCanceledError as error:
         raise TooCostly(ADVICE) from error
     rows = answered(rows, query)
@@ -161,6 +161,24 @@ def place(statement: Statement, record: Any, *, backwards: bool) -> str:
     """The cursor next to a row."""
     keys = [record[f"key{number}"] for number in range(len(statement.keys))]
     return cursors.write(backwards=backwards, keys=keys, row_id=record[2])
+
+
+async def included(
+    connection: Connection,
+    query: Query,
+    narrow: Narrow,
+    rows: Sequence[Row],
+    records: Sequence[Any],
+    *,
+    now: datetime | None,
+) -> list[Row]:
+    """The rows with all that they include; asked for again where matches were cut, whose includes go too."""
+    if query.includes:
+        matches = [row for row in rows if row.mode == "match"]
+        found = sum(record[0] == "match" for record in records)
+        if len(matches) < min(found, query.count):
+            rows = [*matches, *await step(connection, query.includes, narrow, matches, now=now)]
+    return await iterated(connection, query, narrow, rows, now=now)
 
 
 async def iterated(

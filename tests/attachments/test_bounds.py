@@ -126,6 +126,18 @@ def test_matches_leave_room_for_what_they_include(client, record):
     assert len({one["id"] for one in found if one["resourceType"] == "DocumentReference"}) == NOTES
 
 
+def test_a_match_that_is_cut_takes_what_it_includes_to_the_next_page(client):
+    identifier = [{"system": "https://example.org/scans", "value": "of two patients"}]
+    for _ in range(2):
+        patient = f"Patient/{client.post('/Patient', json={'resourceType': 'Patient'}).json()['id']}"
+        client.post("/DocumentReference", json=note(DATA, patient=patient, identifier=identifier))
+    query = "identifier=https://example.org/scans|of two patients&_include=DocumentReference:subject"
+    sizes, found = pages(client, f"/DocumentReference?{query}")
+    assert len(sizes) == 2
+    for one, subject in (found[:2], found[2:]):
+        assert one["subject"]["reference"] == f"Patient/{subject['id']}"
+
+
 def test_reads_of_a_batch_are_refused_once_its_answer_is_large(client, record):
     _, keys = record
     entries = [{"request": {"method": "GET", "url": f"DocumentReference/{key}"}} for key in keys * 2]
