@@ -84,8 +84,8 @@ async def _bounded(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
     if is_full and ask.name not in _WRITES:
         raise TooCostly("The answer to this bundle is too large; ask in several requests.")
     answer = await deed(ctx, ask)
-    if is_full and answer.version is not None:
-        return structs.replace(answer, version=structs.replace(answer.version, body=None))
+    if is_full and answer.version is not None and answer.version.body:
+        return structs.replace(answer, version=structs.replace(answer.version, body=""))
     answer = await contents.completed(ctx, answer)
     ctx.held += len(answer.document or (answer.version and answer.version.body) or "")
     return answer
