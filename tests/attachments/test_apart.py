@@ -151,7 +151,8 @@ def test_what_is_not_large_stays_in_the_row(store, rows):
 )
 def test_a_content_stands_apart_wherever_it_is(client, store, rows, document):
     stored = store(document)
-    read = client.get(f"/{document['resourceType']}/{stored['id']}").json()
+    place, header = f"/{document['resourceType']}/{stored['id']}", {"Accept": "application/fhir+json"}
+    read = client.get(place, headers=header).json()
     assert without_meta(read) == without_meta({**document, "id": stored["id"]})
     assert max(body_sizes(rows, "resource_history", stored["id"])) < 1_000
     assert kept(rows, stored) == [len(LARGE)]
