@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api import deps, wire
 from models.document import parse
 from models.errors import BadRequest, FhirError, UnsupportedMediaType
-from service import bundle
+from service import bundle, provenance
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import JSON_PATCH, operations
@@ -82,9 +82,11 @@ async def _asked(
         query=await _parameters(request, target, query, headers),
         document=await _document(request, target, headers),
         if_match=headers.get("if-match"),
+        if_none_match=headers.get("if-none-match"),
         if_none_exist=headers.get("if-none-exist"),
         strict=strict,
         prefer=prefer,
+        provenance=provenance.sent(target.name, headers.get("x-provenance")),
     )
 
 
@@ -116,6 +118,7 @@ _HEADERS = frozenset(
         b"if-none-exist",
         b"if-none-match",
         b"prefer",
+        b"x-provenance",
     }
 )
 

@@ -25,19 +25,18 @@ from models.document import serialize
 from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
 from models.outcome import outcome
 from models.principal import OPERATOR
-from service import conditional, intake, integrity, store, write
+from service import conditional, intake, integrity, provenance, store, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name, interpret
 from service.kat.elements import text
 from service.operations.catalogue import OPERATIONS
 from service.perform import noted, perform
+from service.relinking import Places, links, rewritten
 from service.store import LostRace
 from service.turns import ORDER, in_turn
 from service.write import ATTEMPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from service.context import Context
 
 MAX_ENTRIES = 5_000
@@ -45,13 +44,7 @@ MAX_ENTRIES = 5_000
 
 _STORES = frozenset({Name.CREATE, Name.UPDATE})
 _RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
-_QUOTED = re.compile(r'"([^"]*)(?=")')
 _CONDITIONS = ("ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist")
-_LINKS = frozenset(
-    {"reference", "url", "uri", "valueUri", "valueUrl", "valueCanonical", "valueOid", "valueUuid"}
-)
-"""Members whose whole text may be the ``fullUrl`` of another entry."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -73,21 +66,6 @@ class Entry:
         return found[1] if found else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The places of all entries as one entry sees them: its relative links start where its own URL does."""
-
-    absolute: dict[str, str]
-    root: str
-
-    def get(self, link: str) -> str:
-        """Return where a link leads here, or the link itself."""
-        found = self.absolute.get(link)
-        if found is None and self.root:
-            found = self.absolute.get(self.root + link)
-        return link if found is None else found
-
-
 async def execute(ctx: Context, ask: Interaction) -> Answer:
     """Execute a Bundle of type batch or transaction; answers the response Bundle.
 
@@ -105,11 +83,17 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
             f"Bundle.entry is a list of at most {MAX_ENTRIES} entries.", expression="Bundle.entry"
         )
     if kind == "batch":
+        _refuse_provenance(ask)
         urls = Counter(text(item, "fullUrl") for item in items)
         answers = [await _batched(ctx, item, number, ask, urls) for number, item in enumerate(items)]
         return _response(ctx, kind, answers, ask)
     entries = [_entry(ctx, item, number, ask) for number, item in enumerate(items)]
-    return _response(ctx, kind, await _transaction(ctx, entries), ask)
+    return _response(ctx, kind, await _transaction(ctx, entries, ask), ask)
+
+
+def _refuse_provenance(ask: Interaction) -> None:
+    if ask.provenance is not None:
+        raise BadRequest(f"{provenance.HEADER} goes with a transaction, not with a batch; send it as an entry.")
 
 
 async def _batched(
@@ -124,18 +108,20 @@ async def _batched(
 
 
 def _refuse_links_between(entry: Entry, urls: Counter[str | None]) -> None:
-    linked = {link[key] for link, key in _links(entry.ask.document) if link[key].startswith("urn:")}
+    linked = {link[key] for link, key in links(entry.ask.document) if link[key].startswith("urn:")}
     if any(urls[url] > (url == entry.full_url) for url in linked):
         raise BadRequest("Entries of a batch cannot refer to each other; send a transaction.")
 
 
-async def _transaction(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
+async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> list[Answer | FhirError]:
     noted = len(ctx.unaudited)
     for _ in range(ATTEMPTS):
         try:
             async with store.transaction(ctx, before_stamp=_lock(ctx, entries)):
                 ctx.in_bundle = True
-                return await _perform_all(ctx, await _identified(ctx, entries))
+                answers = await _perform_all(ctx, await _identified(ctx, entries))
+                await provenance.record(ctx, ask, answers)
+                return answers
         except LostRace:
             del ctx.unaudited[noted:]
         finally:
@@ -162,7 +148,7 @@ async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
     places = _places(entries)
     identified = []
     for entry in entries:
-        document = _rewritten(entry.ask.document, _Seen(places, entry.root))
+        document = rewritten(entry.ask.document, Places(places, entry.root))
         identified.append(replace(entry, ask=structs.replace(entry.ask, document=document)))
         # What an entry carries that stores nothing must not stand in for a resource.
         if document is not None and entry.known is None and entry.ask.name in _STORES:
@@ -322,48 +308,6 @@ def _refuse_double_targets(entries: list[Entry]) -> None:
                 expression=f"Bundle.entry[{entry.number}]",
             )
         seen |= targets
-
-
-def _rewritten(document: dict[str, Any] | None, places: _Seen) -> dict[str, Any] | None:
-    """Return the document with every link to an entry's ``fullUrl`` naming the resource's place here.
-
-    What does not change is shared with the original, which a second attempt needs as it came.
-    """
-    if document is None or not places.absolute:
-        return document
-    changed: dict[str, Any] = _relinked(document, places)
-    narrative = changed.get("text")
-    if isinstance(narrative, dict) and isinstance(narrative.get("div"), str):
-        div = _QUOTED.sub(lambda quoted: '"' + places.get(quoted[1]), narrative["div"])
-        changed = {**changed, "text": {**narrative, "div": div}}
-    return changed
-
-
-def _relinked(value: Any, places: _Seen) -> Any:
-    if isinstance(value, dict):
-        changes = {key: new for key, item in value.items() if (new := _new(key, item, places)) is not item}
-        return {**value, **changes} if changes else value
-    items = [_new("", item, places) for item in value]
-    return items if any(new is not item for new, item in zip(items, value, strict=True)) else value
-
-
-def _new(key: str, item: Any, places: _Seen) -> Any:
-    if isinstance(item, str):
-        return places.get(item) if key in _LINKS else item
-    return _relinked(item, places) if isinstance(item, dict | list) else item
-
-
-def _links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, str):
-                if key in _LINKS:
-                    yield value, key
-            else:
-                yield from _links(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _links(item)
 
 
 def _response(ctx: Context, kind: str, answers: list[Answer | FhirError], ask: Interaction) -> Answer:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from models.errors import FhirError, MethodNotAllowed
-from service import history, read, write
+from service import history, provenance, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
@@ -57,7 +57,10 @@ async def perform(ctx: Context, ask: Interaction) -> Answer:
 async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
     """Do a deed and note who asked for it and how it ended."""
     try:
-        answer = await deed(ctx, ask)
+        if ask.provenance is None or ask.name is Name.BUNDLE:
+            answer = await deed(ctx, ask)
+        else:
+            answer = await provenance.accompanied(ctx, ask, deed)
     except FhirError as refusal:
         ctx.unaudited.append(_entry(ctx, ask, refusal.status))
         raise

@@ -158,21 +158,23 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
     """Store a new version: 200; or the first one under the client's own id: 201.
 
     Raises:
-        BadRequest: the body's id is not the URL's; ``If-Match`` is not an entity tag.
-        PreconditionFailed: ``If-Match`` names another version than the newest.
+        BadRequest: the body's id is not the URL's; ``If-Match`` or ``If-None-Match`` is no entity tag.
+        PreconditionFailed: ``If-Match`` names another version than the newest, or ``If-None-Match`` that one
+            (``*`` any, so that the update can only create).
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, update)
     document = _document(ask)
     if document.get("id") != ask.id:
         raise BadRequest("The resource's id must be the id in the URL.", expression=f"{ask.resource_type}.id")
-    expected = _expected_version(ask.if_match)
+    expected, unwanted = _expected_version(ask.if_match), _unwanted(ask.if_none_match)
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
     await conditional.resolve_references(ctx, document)
 
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
         _require_version(previous, expected)
+        _require_none_of(previous, unwanted)
         return await _replace(ctx, ask, document, previous, permission)
 
     return await persistently(ctx, attempt)
@@ -310,6 +312,25 @@ def _expected_version(if_match: str | None) -> int | None:
     if match is None:
         raise BadRequest('If-Match takes one entity tag such as W/"3".')
     return int(match[1])
+
+
+def _unwanted(if_none_match: str | None) -> frozenset[int] | None:
+    """Read ``If-None-Match``: versions that must not be the newest; an empty set means any."""
+    if if_none_match is None:
+        return None
+    if if_none_match.strip() == "*":
+        return frozenset()
+    tags = [_ETAG.fullmatch(tag.strip()) for tag in if_none_match.split(",")]
+    if not all(tags):
+        raise BadRequest('If-None-Match takes * or entity tags such as W/"3".')
+    return frozenset(int(tag[1]) for tag in tags if tag)
+
+
+def _require_none_of(previous: Version | None, unwanted: frozenset[int] | None) -> None:
+    if unwanted is None or previous is None or previous.body is None:
+        return
+    if not unwanted or previous.version in unwanted:
+        raise PreconditionFailed("The resource is there in a version that If-None-Match rules out.")
 
 
 def _require_version(previous: Version | None, expected: int | None) -> None:
