@@ -17,7 +17,7 @@ from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
 from service.access import decide
 from service.interaction import Version
-from service.references import links, where
+from service.references import links, literals, where
 from service.search import query, run
 
 if TYPE_CHECKING:
@@ -78,14 +78,20 @@ async def only_match(ctx: Context, resource_type: str, criteria: Pairs) -> Versi
     return None
 
 
-def _parts(ctx: Context, reference: str) -> tuple[str, str, str]:
-    return reference.removeprefix(f"{ctx.fhir_base}/").partition("?")
-
-
 def sought_types(ctx: Context, document: dict[str, Any] | None) -> set[str]:
     """Tell which types the conditional references of a document seek."""
-    found = {_parts(ctx, link["reference"]) for link in links(document or {})}
-    return {name for name, mark, _ in found if mark and name in RESOURCE_TYPES}
+    return {resource_type for resource_type, _ in _conditional(ctx, document or {}).values()}
+
+
+def _conditional(ctx: Context, document: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Map the conditional references of a document to (type, criteria)."""
+    return {
+        reference: (resource_type, criteria)
+        for reference in literals(document)
+        if "?" in reference
+        for resource_type, _, criteria in [reference.removeprefix(f"{ctx.fhir_base}/").partition("?")]
+        if resource_type in RESOURCE_TYPES
+    }
 
 
 async def _match(ctx: Context, resource_type: str, criteria: str) -> Version | None:
@@ -102,12 +108,7 @@ async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
         BadRequest: there are too many, or their criteria are not understood.
         Unprocessable: none or several match; every such reference is named.
     """
-    wanted = {
-        link["reference"]: (resource_type, criteria)
-        for link in links(document)
-        for resource_type, mark, criteria in [_parts(ctx, link["reference"])]
-        if mark and resource_type in RESOURCE_TYPES
-    }
+    wanted = _conditional(ctx, document)
     if not wanted:
         return
     if len(wanted) > MAX_CONDITIONAL:
