@@ -246,7 +246,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_too_deep(body: bytes) -> bool:
-    """Tell whether brackets outside strings are nested too deeply, by removing the innermost again and again."""
+    """Tell whether brackets outside strings are nested too deeply, by removing the innermost in turn."""
     if body.count(b"{") + body.count(b"[") <= MAXIMUM_DEPTH:
         return False
     outside = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])

@@ -46,6 +46,7 @@ _STORES = frozenset({Name.CREATE, Name.UPDATE})
 _RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 _CONDITIONS = ("ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist")
 
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One planned entry. ``number`` is its place in the request; ``known`` an existing match."""
@@ -93,7 +94,9 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
 
 def _refuse_provenance(ask: Interaction) -> None:
     if ask.provenance is not None:
-        raise BadRequest(f"{provenance.HEADER} goes with a transaction, not with a batch; send it as an entry.")
+        raise BadRequest(
+            f"{provenance.HEADER} goes with a transaction, not with a batch; send it as an entry."
+        )
 
 
 async def _batched(
