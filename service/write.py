@@ -293,6 +293,7 @@ async def _write(ctx: Context, change: Change, permission: Permission) -> Versio
         return await store.write(ctx, change)
     async with store.transaction(ctx):
         stored = await store.write(ctx, change)
+        await store.flush(ctx)
         await read.require_inside(ctx, change.resource_type, change.id, permission)
         return stored
 
