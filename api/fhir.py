@@ -19,7 +19,7 @@ from models.errors import BadRequest, FhirError, UnsupportedMediaType
 from service import bundle
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
-from service.patching import JSON_PATCH, operations
+from service.patching import MEMBERS, carried
 from service.perform import noted, perform, unread
 
 if TYPE_CHECKING:
@@ -151,9 +151,10 @@ async def _document(request: Request, target: Target, headers: dict[str, str]) -
         return None
     content_type = headers.get("content-type", "")
     limit = deps.services(request).settings.max_body_bytes
-    if target.name is Name.PATCH and content_type.partition(";")[0].strip().lower() == JSON_PATCH:
-        return operations(await deps.body(request, limit))
     sent = await deps.body(request, limit)
+    media_type = content_type.partition(";")[0].strip().lower()
+    if target.name is Name.PATCH and media_type in MEMBERS:
+        return carried(media_type, sent)
     if target.name is Name.OPERATION and not sent:
         return None
     wire.require_json(content_type)
