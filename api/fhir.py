@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api import deps, wire
 from models.document import parse
 from models.errors import BadRequest, FhirError, UnsupportedMediaType
-from service import bundle
+from service import bundle, conditional
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import MEMBERS, carried
@@ -77,12 +77,13 @@ async def _asked(
 ) -> Interaction:
     """Read what is asked for: parameters, body and conditions."""
     prefer, strict = wire.preferences(headers["prefer"]) if "prefer" in headers else ("", False)
+    parameters = await _parameters(request, target, query, headers)
     return Interaction(
         *target,
-        query=await _parameters(request, target, query, headers),
+        query=parameters,
         document=await _document(request, target, headers),
         if_match=headers.get("if-match"),
-        if_none_exist=headers.get("if-none-exist"),
+        if_none_exist=conditional.unless_exists(target, headers.get("if-none-exist"), parameters),
         strict=strict,
         prefer=prefer,
     )
