@@ -8,7 +8,8 @@ node         runs the clients from npm, see node_kit.py          session
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import harness
@@ -18,6 +19,8 @@ import practice_kit
 import pytest
 
 SCOPE = "system/*.cruds"
+RENEWED_AFTER_S = 120
+"""A token of a backend service is valid for five minutes; a test takes less than the rest."""
 
 
 @pytest.fixture(scope="session")
@@ -26,22 +29,36 @@ def practice(server: harness.Server) -> practice_kit.Practice:
     return practice_kit.Practice(server)
 
 
+@pytest.fixture(scope="session")
+def issue_token(practice: practice_kit.Practice) -> Callable[[], str]:
+    credentials = practice.server.add_client("admin", SCOPE)
+    issued = [(float("-inf"), "")]
+
+    def issue() -> str:
+        since, known = issued[-1]
+        if time.monotonic() - since < RENEWED_AFTER_S:
+            return known
+        issued.append((time.monotonic(), practice.server.token(credentials, SCOPE)))
+        return issued[-1][1]
+
+    return issue
+
+
 @pytest.fixture
-def token(practice: practice_kit.Practice, credentials: dict[str, str]) -> str:
-    """A fresh one for each test: it is valid for five minutes only."""
-    return practice.server.token(credentials, SCOPE)
+def token(issue_token: Callable[[], str]) -> str:
+    return issue_token()
 
 
 @pytest.fixture(scope="session")
-def credentials(practice: practice_kit.Practice) -> dict[str, str]:
-    return practice.server.add_client("admin", SCOPE)
+def connection_to_server(practice: practice_kit.Practice) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=practice.server.fhir, timeout=30) as http:
+        yield http
 
 
 @pytest.fixture
-def operator(practice: practice_kit.Practice, token: str) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=practice.server.fhir, headers=headers, timeout=30) as client:
-        yield client
+def operator(connection_to_server: httpx.Client, token: str) -> httpx.Client:
+    connection_to_server.headers["Authorization"] = f"Bearer {token}"
+    return connection_to_server
 
 
 @pytest.fixture(scope="session")
