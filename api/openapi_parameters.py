@@ -219,7 +219,8 @@ _REQUEST_HEADERS = {
     ),
     "If-None-Exist": _header(
         "If-None-Exist",
-        "Search query. The resource is stored only when nothing matches; a single match is the answer (200).",
+        "Search query. The resource is stored only when nothing matches; a single match is the answer (200). "
+        "The same criteria in the URL do the same.",
         example="identifier=https://rx-a.example/rx|RX-A-1001",
     ),
     "If-None-Match": _header(

@@ -280,14 +280,15 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
         raise Malformed(
             "The method is one of GET, HEAD, POST, PUT, DELETE.", expression=f"{place}.request.method"
         )
+    condition = {member: _text(request.get(member), f"{place}.request.{member}") for member in _CONDITIONS}
     path, _, query = request["url"].removeprefix(ctx.fhir_base).partition("?")
     try:
         target = interpret(request["method"], path)
         parameters = conditional.criteria_of(f"?{query}")
+        if_none_exist = conditional.unless_exists(target, condition["ifNoneExist"], parameters)
     except FhirError as refusal:
         refusal.issues = tuple(replace(issue, expression=f"{place}.request.url") for issue in refusal.issues)
         raise
-    condition = {member: _text(request.get(member), f"{place}.request.{member}") for member in _CONDITIONS}
     ask = Interaction(
         *target,
         document=resource,
@@ -296,7 +297,7 @@ def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
         if_match=condition["ifMatch"],
         if_none_match=condition["ifNoneMatch"],
         if_modified_since=condition["ifModifiedSince"],
-        if_none_exist=condition["ifNoneExist"],
+        if_none_exist=if_none_exist,
     )
     full_url = _text(item.get("fullUrl"), f"{place}.fullUrl") or ""
     return Entry(number, request["method"], full_url, ask)

@@ -14,6 +14,7 @@ from typing import Any
 
 from models.definitions import RESOURCE_TYPES
 from service.operations import catalogue
+from service.patching import MEMBERS
 from service.search import across, filters
 from service.search.registry import Parameter, parameters, targets
 from service.settings import Settings
@@ -34,6 +35,7 @@ INTERACTIONS = (
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
 FORMATS = ("application/fhir+json", "json")
+PATCH_FORMATS = (*MEMBERS, "application/fhir+json")
 
 CONDITIONS: dict[str, Any] = {
     "versioning": "versioned-update",
@@ -86,6 +88,7 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
         "implementation": {"description": PURPOSE, "url": f"{settings.base_url}/fhir"},
         "fhirVersion": "4.0.1",
         "format": list(FORMATS),
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [
             {
                 "mode": "server",

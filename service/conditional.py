@@ -16,12 +16,13 @@ from urllib.parse import parse_qsl, urlencode
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
 from service.access import decide
-from service.interaction import Version
+from service.interaction import Name, Version
 from service.references import links, literals, where
 from service.search import query, run
 
 if TYPE_CHECKING:
     from service.context import Context
+    from service.interaction import Target
 
 ENOUGH = 2
 """Matches that are fetched: whether there are two or a thousand makes no difference."""
@@ -47,6 +48,22 @@ def criteria_of(text: str) -> Pairs:
         )
     except ValueError:
         raise BadRequest("The criteria are not valid UTF-8.") from None
+
+
+def unless_exists(target: Target, header: str | None, query: Pairs) -> str | None:
+    """Return the criteria under which a creation stores nothing, as ``If-None-Exist`` writes them.
+
+    R4 has them in the header alone. Clients of servers that read the URL, such as fhirpy, send them there:
+    to ignore them would store a duplicate at each retry.
+
+    Raises:
+        BadRequest: criteria are in both places.
+    """
+    if target.name is not Name.CREATE or not query:
+        return header
+    if header is not None:
+        raise BadRequest("Send the criteria of a conditional creation once: in If-None-Exist, or in the URL.")
+    return urlencode(query)
 
 
 async def lock(ctx: Context, resource_type: str, criteria: Pairs) -> None:
