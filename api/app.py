@@ -106,18 +106,18 @@ def _is_browsers(scope: Scope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    return wire.failure(error if isinstance(error, FhirError) else BadRequest())
+async def _refused(request: Request, error: Exception) -> Response:
+    return wire.failure(error if isinstance(error, FhirError) else BadRequest(), request.scope)
 
 
-async def _unrouted(_request: Request, error: Exception) -> Response:
+async def _unrouted(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", BadRequest.status)
     by_status = {
         NotFound.status: NotFound("There is no such route."),
         MethodNotAllowed.status: MethodNotAllowed(headers=getattr(error, "headers", None)),
     }
-    return wire.failure(by_status.get(status, BadRequest()))
+    return wire.failure(by_status.get(status, BadRequest()), request.scope)
 
 
-async def _unreadable(_request: Request, _error: Exception) -> Response:
-    return wire.failure(BadRequest("The request cannot be read."))
+async def _unreadable(request: Request, _error: Exception) -> Response:
+    return wire.failure(BadRequest("The request cannot be read."), request.scope)

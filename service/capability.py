@@ -33,7 +33,8 @@ INTERACTIONS = (
 
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
-FORMATS = ("application/fhir+json", "json")
+FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
+PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json", "application/fhir+xml")
 
 CONDITIONS: dict[str, Any] = {
     "versioning": "versioned-update",
@@ -86,6 +87,7 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
         "implementation": {"description": PURPOSE, "url": f"{settings.base_url}/fhir"},
         "fhirVersion": "4.0.1",
         "format": list(FORMATS),
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [
             {
                 "mode": "server",
