@@ -39,7 +39,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-EXPOSED = ["ETag", "Location", "Last-Modified", "X-Request-Id", "Content-Location"]
+EXPOSED = [
+    "ETag",
+    "Location",
+    "Last-Modified",
+    "X-Request-Id",
+    "X-Security-Context",
+    "Content-Disposition",
+    "Content-Location",
+]
 
 
 def create_app(settings: Settings | None = None, dsn: str | None = None) -> ASGIApp:

@@ -60,6 +60,8 @@ _XML_BINARY = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--(?:(?!-->).){0,4000}-->\s*)*<Binary[\s/>]",
     re.DOTALL,
 )
+_HEAD = 8192
+"""Bytes among which the root of a Binary in XML is looked for."""
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FORM = "A form is not a document; send the bytes alone, and their own type as Content-Type."
 
@@ -137,7 +139,7 @@ def is_raw(target: Target, content_type: str, body: bytes) -> bool:
     if GENERIC_TYPES.get(name) is Format.JSON:
         return _is_other_json(body)
     if GENERIC_TYPES.get(name) is Format.XML:
-        return _XML_BINARY.match(body) is None
+        return _XML_BINARY.match(body, 0, _HEAD) is None
     return name not in FHIR_TYPES
 
 

@@ -8,7 +8,6 @@ Source: https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 from asyncio import to_thread
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
@@ -89,11 +88,10 @@ async def _written(
     answer: Answer, known: deps.Services, manner: wire.Manner, *, prefer: str, writes: bool
 ) -> Response:
     """Write an answer; a large one that takes work in a thread, so that other requests go on meanwhile."""
-    write = partial(wire.success, answer, known.settings, manner, prefer=prefer, writes=writes)
     text = answer.version.body if answer.version else answer.document
     if manner is wire.AS_STORED or len(text or "") < LARGE:
-        return write()
-    return await to_thread(write)
+        return wire.success(answer, known.settings, manner, prefer=prefer, writes=writes)
+    return await to_thread(wire.success, answer, known.settings, manner, prefer=prefer, writes=writes)
 
 
 async def _asked(

@@ -55,8 +55,8 @@ _NAMES = MEDIA_TYPES | SHORT_NAMES
 
 CONTENT_TYPES = {format_: f"{format_.value}; charset=utf-8" for format_ in Format}
 
-_USUAL = frozenset({"*/*", "application/fhir+json", "application/json"})
-"""What most clients send as ``Accept``: known without reading."""
+USUAL = frozenset({None, "*/*", "application/fhir+json", "application/json"})
+"""What most clients send as ``Accept``, or do not send: it means JSON without reading."""
 
 _WILDCARDS = ("*/*", "application/*")
 """From the least specific."""
@@ -81,7 +81,7 @@ def accepted(accept: str | None) -> Format:
     Raises:
         NotAcceptable: neither format is acceptable.
     """
-    if not accept or accept in _USUAL:
+    if not accept or accept in USUAL:
         return Format.JSON
     choices = weighed(accept)
     weights = {format_: _weight(format_, choices) for format_ in Format}

@@ -13,6 +13,10 @@ from typing import NamedTuple
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
+MAX_CHOICES = 64
+"""Members that are read, and parameters of one: more say nothing, and nobody is asked who they are yet."""
+
+
 class Choice(NamedTuple):
     """One member of the list, in lower case."""
 
@@ -25,8 +29,8 @@ class Choice(NamedTuple):
 def weighed(header: str) -> list[Choice]:
     """Read a list in its order; what is no weight counts as none given, which is 1."""
     found = []
-    for member in header.lower().split(","):
-        name, *rest = member.split(";")
+    for member in header.lower().split(",", MAX_CHOICES)[:MAX_CHOICES]:
+        name, *rest = member.split(";", MAX_CHOICES)[:MAX_CHOICES]
         pairs = (part.partition("=") for part in rest)
         parameters = {key.strip(): value.strip().strip('"') for key, _, value in pairs}
         weight = parameters.pop("q", "1")

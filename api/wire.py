@@ -53,6 +53,7 @@ class Manner(NamedTuple):
 AS_STORED = Manner()
 """JSON as it is, which most clients want."""
 
+_SHAPERS = {"_format", "_pretty"}
 _JSON_HEADERS = {"Vary": VARY, "Content-Type": formats.CONTENT_TYPES[Format.JSON]}
 
 
@@ -69,6 +70,8 @@ def negotiated(headers: Mapping[str, str], shown: Mapping[str, str], *, of_binar
         BadRequest: ``_pretty`` cannot be read.
     """
     accept, raw = headers.get("accept"), ""
+    if accept in formats.USUAL and not (of_binary or "accept-encoding" in headers or _SHAPERS & shown.keys()):
+        return AS_STORED
     if "_format" in shown:
         format_ = formats.named(shown["_format"])
     elif of_binary:

@@ -240,6 +240,7 @@ def test_a_binary_without_content_is_answered_empty(operator: httpx.Client) -> N
         ("application/xml", b"<broken"),
         ("application/json-patch+json", b"[]"),
         ("application/fhir+turtle", b"a b c"),
+        ("application/xml", b" " * 2_000_000),
     ],
 )
 def test_content_is_stored_and_given_back_byte_for_byte(

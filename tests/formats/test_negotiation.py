@@ -2,13 +2,59 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api import binary, compression, formats
 from api.formats import Format
 from models.errors import NotAcceptable, UnsupportedMediaType
 
 JSON, XML = Format
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *formats.MEDIA_TYPES,
+            "*/*",
+            "application/*",
+            "gzip",
+            "identity",
+            ",",
+            ";",
+            "q=",
+            "0",
+            "1.0",
+            "=",
+            " ",
+        ]
+    )
+    | st.text(max_size=4)
+).map("".join)
+
+
+@given(header=PIECES)
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_no_header_is_more_than_refused(header: str) -> None:
+    for read in (
+        formats.accepted,
+        formats.named,
+        formats.of_body,
+        compression.chosen,
+        compression.of_body,
+        binary.raw_type,
+    ):
+        with suppress(NotAcceptable, UnsupportedMediaType):
+            read(header)
+    assert formats.of_refusal(header, header) in Format
+
+
+def test_a_header_without_end_is_read_in_part() -> None:
+    header = "a/b;q=0.1," * 10_000 + "application/fhir+json"
+    with pytest.raises(NotAcceptable):
+        formats.accepted(header)
+    assert formats.accepted("application/fhir+xml" + ";a=b" * 10_000) is XML
 
 
 @pytest.mark.parametrize(

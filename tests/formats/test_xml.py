@@ -368,3 +368,29 @@ def test_pretty_answers_say_the_same_on_many_lines(operator: httpx.Client, patie
     failure = operator.get("/Patient/none?_format=xml&_pretty=true")
     assert "\n  <issue>" in failure.text
     assert "\n  " in operator.get("/Patient/none?_pretty=true").text
+
+
+def test_what_is_large_is_read_and_written_as_what_is_small(operator: httpx.Client) -> None:
+    family = f"Large{uuid4().hex}"
+    patients = [
+        {"resourceType": "Patient", "name": [{"family": family, "given": [str(number)] * 5}]}
+        for number in range(300)
+    ]
+    sent = bundle("transaction", *(("POST", "Patient", one) for one in patients))
+    assert len(sent) > 64 * 1024
+    stored = operator.post("/", content=sent, headers=AS_XML)
+    assert (stored.status_code, len(read(stored)["entry"])) == (200, 300)
+    url = f"/Patient?family={family}&_count=300"
+    plain = operator.get(url, headers={"Accept-Encoding": "identity"}).json()
+    for coding in ("identity", "gzip", "br", "zstd"):
+        answer = operator.get(url, headers={"Accept": XML, "Accept-Encoding": coding})
+        assert len(answer.content) > 64 * 1024
+        assert read(answer) == plain
+
+
+def test_a_large_body_that_is_malformed_is_refused_with_its_findings(operator: httpx.Client) -> None:
+    padding = b"<!-- " + b"x" * 100_000 + b" -->"
+    answer = operator.post(
+        "/Patient", content=PATIENT_TAG + padding + b"<nothing/></Patient>", headers=AS_XML
+    )
+    assert issue(answer, 400) == ("structure", "Patient.nothing")
