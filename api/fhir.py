@@ -66,7 +66,7 @@ async def fhir(request: Request) -> Response:
     except FhirError as refusal:
         await known.audit.record([unread(caller, target, state["request_id"], refusal.status)])
         raise
-    answer = await _performed(known, caller, state["request_id"], ask)
+    answer = await _performed(known, caller, state, ask)
     writes = ask.name in {Name.CREATE, Name.UPDATE, Name.PATCH}
     if answer.version and not writes and wire.not_modified(answer.version, headers):
         answer = Answer(wire.NOT_MODIFIED, answer.version)
@@ -99,11 +99,11 @@ async def _asked(
 ) -> Interaction:
     """Read what is asked for: parameters, body and conditions."""
     prefer, strict = wire.preferences(headers["prefer"]) if "prefer" in headers else ("", False)
-    is_raw = bool(request.scope["state"]["manner"].raw)
+    parameters = await _parameters(request, target, query, headers)
     return Interaction(
         *target,
         # Raw content has no parts that _summary or _elements could leave out.
-        query=() if is_raw else await _parameters(request, target, query, headers),
+        query=() if request.scope["state"]["manner"].raw else parameters,
         document=await _document(request, target, headers),
         if_match=headers.get("if-match"),
         if_none_exist=headers.get("if-none-exist"),
@@ -112,13 +112,16 @@ async def _asked(
     )
 
 
-async def _performed(known: deps.Services, caller: Principal, request_id: str, ask: Interaction) -> Answer:
+async def _performed(
+    known: deps.Services, caller: Principal, state: dict[str, Any], ask: Interaction
+) -> Answer:
     """Perform an interaction; the answer is returned only after its audit entries are durable.
 
     The connection goes back first, so that waiting for a commit to reach the disk holds up nobody else.
     """
     unaudited: list[AuditEntry] = []
-    ctx = Context(caller, cast("Connection", None), known.settings, request_id, unaudited=unaudited)
+    ctx = Context(caller, cast("Connection", None), known.settings, state["request_id"], unaudited=unaudited)
+    ctx.kept = state["kept"]
     try:
         if ask.name is Name.SEARCH:
             ctx.pools = Pools(known.database, known.searches)
@@ -169,11 +172,13 @@ async def _parameters(
     request: Request, target: Target, query: tuple[tuple[str, str], ...], headers: dict[str, str]
 ) -> tuple[tuple[str, str], ...]:
     """Return the search parameters: of the URL, and for ``POST _search`` also of the form."""
+    state = request.scope["state"]
     if target.name in SEARCHES and request.method == "POST":
         if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
         query += _pairs(await deps.body(request, MAX_QUERY))
-        request.scope["state"]["manner"] = wire.negotiated(headers, dict(query))
+        state["manner"] = wire.negotiated(headers, dict(query))
+    state["kept"] = tuple(pair for pair in query if pair[0] in _FOR_THE_WIRE)
     return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)
 
 

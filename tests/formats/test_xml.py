@@ -313,6 +313,35 @@ def test_history_and_versions_are_written_in_xml(operator: httpx.Client, patient
     assert "gender" not in read(operator.get(f"/Patient/{patient}/_history/1?_format=xml"))
 
 
+def test_links_keep_the_format_for_clients_that_cannot_send_headers(
+    operator: httpx.Client, patient: str
+) -> None:
+    for _ in range(2):
+        operator.post(
+            "/Flag",
+            json={
+                "resourceType": "Flag",
+                "status": "active",
+                "code": {"text": "x"},
+                "subject": {"reference": f"Patient/{patient}"},
+            },
+        )
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    data = {"patient": patient, "_count": "1", "_format": "xml", "_pretty": "true"}
+    pages = [
+        operator.get(f"/Flag?patient={patient}&_count=1&_format=application/fhir+xml"),
+        operator.post("/Flag/_search", data=data, headers=form),
+        operator.get("/Flag/_history?_count=1&_format=xml"),
+        operator.get(f"/Patient/{patient}/$everything?_count=1&_format=xml"),
+        operator.get(f"/Patient/{patient}/*?_count=1&_format=xml"),
+    ]
+    for page in pages:
+        links = {link["relation"]: link["url"] for link in read(page)["link"]}
+        assert {"self", "first", "next"} <= links.keys()
+        assert all("_format=" in url for url in links.values())
+        assert read(operator.get(links["next"]))["resourceType"] == "Bundle"
+
+
 def bundle(type_: str, *entries: tuple[str, str, dict[str, Any] | None]) -> bytes:
     made = [
         {**({"resource": resource} if resource else {}), "request": {"method": method, "url": url}}
