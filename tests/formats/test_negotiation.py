@@ -111,6 +111,7 @@ def test_an_accept_header_that_leaves_neither_format_is_refused(accept: str) -> 
         ("*/*, application/fhir+xml", XML),
         ("application/*;q=0.2, application/fhir+xml;q=0.3", XML),
         ("text/html, application/xml;q=0.9, */*;q=0.8", XML),
+        ("application/fhir+xml;q=1.0, application/fhir+json;q=1.0, application/json+fhir;q=0.9", XML),
         ("application/fhir+xml;q=banana, application/fhir+json;q=0.9", XML),
     ],
 )
