@@ -1,6 +1,6 @@
 """FHIR over HTTP: one endpoint, because the grammar of URLs is ``service/interaction.py``'s.
 
-    request ─▶ negotiate ─▶ interpret ─▶ who asks ─▶ perform ─▶ audit durable ─▶ bytes
+    request ─▶ interpret ─▶ negotiate ─▶ who asks ─▶ perform ─▶ audit durable ─▶ format, coding ─▶ bytes
 
 Source: https://hl7.org/fhir/R4/http.html
 """
