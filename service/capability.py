@@ -34,8 +34,8 @@ INTERACTIONS = (
 
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
-FORMATS = ("application/fhir+json", "json")
-PATCH_FORMATS = (*MEMBERS, "application/fhir+json")
+FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
+PATCH_FORMATS = (*MEMBERS, "application/fhir+json", "application/fhir+xml")
 
 CONDITIONS: dict[str, Any] = {
     "versioning": "versioned-update",
