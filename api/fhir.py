@@ -140,9 +140,10 @@ async def _parameters(
 ) -> tuple[tuple[str, str], ...]:
     """Return the search parameters: of the URL, and for ``POST _search`` also of the form."""
     if target.name in SEARCHES and request.method == "POST":
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        form = await deps.body(request, MAX_QUERY)
+        if form and headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
-        query += _pairs(await deps.body(request, MAX_QUERY))
+        query += _pairs(form)
     return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)
 
 

@@ -136,7 +136,7 @@ def resource(resource_type: str) -> dict[str, Any]:
         "interaction": [{"code": code} for code in INTERACTIONS],
         **CONDITIONS,
         **({"searchInclude": ["*", *referred]} if referred else {}),
-        "searchRevInclude": referring(resource_type),
+        "searchRevInclude": ["*", *referring(resource_type)],
         "searchParam": [search_parameter(one) for one in known],
         "operation": operations(resource_type),
     }

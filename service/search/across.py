@@ -82,7 +82,7 @@ def parse(
         try:
             require_known(within, name, value, base_url)
         except Unknown as unknown:
-            query.refuse_or_note(lead, unknown, strict=strict)
+            query.refuse_or_note(lead, name, unknown, strict=strict)
         else:
             understood.append((name, value))
     # An include that is another type's is ignored by this one.
@@ -93,7 +93,7 @@ def parse(
     shown = replace(
         queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *page_free(understood)]
     )
-    shown.includes = list(dict.fromkeys(include for one in queries for include in one.includes))
+    shown.includes = query.together(include for one in queries for include in one.includes)
     return Across(tuple(queries), shown, descending)
 
 
