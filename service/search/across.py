@@ -90,9 +90,8 @@ def parse(
     descending = order(queries)
     for one in queries:
         one.criteria = [*within[one.resource_type], *one.criteria]
-    shown = replace(
-        queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *page_free(understood)]
-    )
+    used = [query.as_used(queries[0], *pair) for pair in page_free(understood)]
+    shown = replace(queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *used])
     shown.includes = query.together(include for one in queries for include in one.includes)
     return Across(tuple(queries), shown, descending)
 

@@ -85,8 +85,13 @@ def parse(resource_type: str, pairs: Pairs, *, base_url: str, strict: bool = Fal
             refuse_or_note(query, name, unknown, strict=strict)
         else:
             if name != cursors.PARAMETER:
-                query.used.append((name, str(query.count) if name == "_count" else value))
+                query.used.append(as_used(query, name, value))
     return query
+
+
+def as_used(query: Query, name: str, value: str) -> tuple[str, str]:
+    """A pair as the ``self`` link shows it: a count over the greatest page is not what was used."""
+    return name, str(query.count) if name == "_count" else value
 
 
 def take(query: Query, reader: reading.Reader, name: str, value: str) -> None:

@@ -222,6 +222,8 @@ def test_parameters_of_the_url_and_of_the_form_must_both_hold(operator):
 def test_the_self_link_shows_the_count_that_was_used(operator):
     answer = bundle(operator.get("/Patient", params={"_count": "999999"}))
     assert link(answer, "self").endswith("/Patient?_count=1000")
+    answer = bundle(operator.get("", params={"_type": "Patient,Task", "_count": "999999"}))
+    assert link(answer, "self").endswith("?_type=Patient,Task&_count=1000")
 
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
