@@ -177,9 +177,10 @@ async def _parameters(
     """Return the search parameters: of the URL, and for ``POST _search`` also of the form."""
     state = request.scope["state"]
     if target.name in SEARCHES and request.method == "POST":
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        form = await deps.body(request, MAX_QUERY)
+        if form and headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
-        query += _pairs(await deps.body(request, MAX_QUERY))
+        query += _pairs(form)
         state["manner"] = wire.negotiated(headers, dict(query))
     state["kept"] = tuple(pair for pair in query if pair[0] in _FOR_THE_WIRE)
     return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)

@@ -16,7 +16,9 @@ from models.definitions import RESOURCE_TYPES
 from service.operations import catalogue
 from service.patching import MEMBERS
 from service.search import across, filters
+from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
 from service.search.registry import Parameter, parameters, targets
+from service.search.sounds import METHOD
 from service.settings import Settings
 
 INTERACTIONS = (
@@ -57,8 +59,15 @@ MODIFIERS = {
     "number": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "quantity": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "uri": ":missing, :above, :below",
+    "special": f":missing; latitude|longitude|distance|unit; {DEFAULT_DISTANCE_KM} {DEFAULT_UNIT} by default",
 }
 """What a parameter of each kind understands besides its value."""
+
+BY_STORE = {
+    "text": ":missing; words, phrases in quotes, or, - for not",
+    "sound": f":missing; every word sounds like one of the name, by {METHOD}",
+}
+"""Likewise, where the kind does not decide."""
 
 SMART_ON_FHIR = {
     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -130,7 +139,7 @@ def resource(resource_type: str) -> dict[str, Any]:
         "interaction": [{"code": code} for code in INTERACTIONS],
         **CONDITIONS,
         **({"searchInclude": ["*", *referred]} if referred else {}),
-        "searchRevInclude": referring(resource_type),
+        "searchRevInclude": ["*", *referring(resource_type)],
         "searchParam": [search_parameter(one) for one in known],
         "operation": operations(resource_type),
     }
@@ -147,8 +156,8 @@ def operations(resource_type: str) -> list[dict[str, str]]:
 def search_parameter(one: Parameter) -> dict[str, Any]:
     """Describe one search parameter."""
     described = {"name": one.code, "definition": one.url, "type": one.kind}
-    if one.store == "text":
-        described["documentation"] = ":missing; words, phrases in quotes, or, - for not"
+    if one.store in BY_STORE:
+        described["documentation"] = BY_STORE[one.store]
     elif one.kind in MODIFIERS:
         described["documentation"] = MODIFIERS[one.kind]
     return described

@@ -4,6 +4,7 @@
                  $1 = ANY(r.terms)                where few rows can match: no index, so that a plan made
                                                   once never joins in a broad term
     patient      r.patient = $1
+    place        r.near_latitude BETWEEN $1 AND $2 AND … <= $9
     date         r.date_start >= $1 AND r.date_end <= $2
     shared rows  r.id IN (SELECT i.id FROM index_string i WHERE …)
     chain, _has  r.patient IN (SELECT c.id FROM fhir_patient c WHERE …)
@@ -24,7 +25,7 @@ from typing import Any, TypeAlias
 
 from models.errors import BadRequest, Forbidden
 from models.resource import table_name
-from service.search import comparisons, links
+from service.search import comparisons, links, places
 from service.search.criteria import (
     AllOf,
     Amount,
@@ -41,10 +42,12 @@ from service.search.criteria import (
     Not,
     Operand,
     Present,
+    Sounds,
     Term,
     Text,
     Words,
 )
+from service.search.places import Near
 from service.search.registry import Parameter
 
 MAX_ALTERNATIVES = 8
@@ -151,6 +154,7 @@ class Builder:
         parts += self.columns(clause, alias)
         if any(isinstance(one, Present) for one in clause.operands):
             parts.append(self.present(clause.parameter, resource_type, alias))
+        parts += self.alike(clause, resource_type, alias)
         rows = [one for one in clause.operands if isinstance(one, Text | Amount | Moment)]
         if words := [one for one in clause.operands if isinstance(one, Words)]:
             parts.append(self.shared(clause, "text", words, resource_type, alias))
@@ -160,6 +164,18 @@ class Builder:
             parts += [self.typed_date(clause.parameter, one, alias) for one in rows]
         held = parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})" if parts else "FALSE"
         return f"NOT {held}" if clause.modifier == "not" else held
+
+    def alike(self, clause: Clause, resource_type: str, alias: str) -> list[str]:
+        """Operands that say what a value is like: names by their sound, positions by their distance."""
+        conditions = []
+        stem = f"{alias}.{clause.parameter.column}"
+        for one in clause.operands:
+            if isinstance(one, Sounds):
+                terms = [self.any_term([text], resource_type, alias) for text in one.terms]
+                conditions.append(f"({' AND '.join(terms)})")
+            elif isinstance(one, Near):
+                conditions.append(places.condition(self, one, f"{stem}_latitude", f"{stem}_longitude"))
+        return conditions
 
     def columns(self, clause: Clause, alias: str) -> list[str]:
         """Operands that are plain columns: the patient's id and the resource's own."""
@@ -201,6 +217,8 @@ class Builder:
             return "TRUE"
         if one.store == "column":
             return f"({alias}.{one.column}_start IS NOT NULL)"
+        if one.store == "place":
+            return f"({alias}.{one.column}_latitude IS NOT NULL)"
         if one.store in SHARED:
             return (
                 f"EXISTS (SELECT FROM {SHARED[one.store]} i WHERE i.resource_type = {literal(resource_type)} "
