@@ -6,7 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#general
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from models.errors import BadRequest, FhirError, Issue, NotAcceptable, UnsupportedMediaType
 from models.outcome import outcome
+from service import freshness
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 FHIR_JSON = "application/fhir+json"
-NOT_MODIFIED = 304
+NOT_MODIFIED = freshness.NOT_MODIFIED
 CONTENT_TYPE = f"{FHIR_JSON}; charset=utf-8"
 
 _JSON_TYPES = frozenset({FHIR_JSON, "application/json", "text/json"})
@@ -70,7 +71,8 @@ def preferences(prefer: str | None) -> tuple[str, bool]:
     """
     wanted, strict = "", False
     for item in (prefer or "").replace(";", ",").split(","):
-        name, _, value = item.strip().partition("=")
+        name, _, value = item.partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
         if name == "return":
             if value not in {"minimal", "representation", "OperationOutcome"}:
                 raise BadRequest("Prefer: return is one of minimal, representation, OperationOutcome.")
@@ -126,13 +128,5 @@ def success(
 
 def not_modified(version: Version, headers: Mapping[str, str]) -> bool:
     """Tell whether a conditional read needs no body (If-None-Match before If-Modified-Since)."""
-    if headers.get("if-none-match"):
-        tags = [tag.strip().removeprefix("W/").strip('"') for tag in str(headers["if-none-match"]).split(",")]
-        return str(version.version) in tags or "*" in tags
-    if headers.get("if-modified-since"):
-        try:
-            since = parsedate_to_datetime(str(headers["if-modified-since"]))
-        except (ValueError, OverflowError):
-            return False
-        return since.tzinfo is not None and version.last_updated.replace(microsecond=0) <= since
-    return False
+    since = freshness.after_http_date(headers.get("if-modified-since"))
+    return freshness.is_known(version, headers.get("if-none-match"), since)
