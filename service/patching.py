@@ -13,7 +13,7 @@ from base64 import b64decode
 from typing import Any
 
 from models.document import parse
-from models.errors import BadRequest
+from models.errors import BadRequest, Malformed
 from service.patch import apply_fhirpath_patch, apply_json_patch
 
 JSON_PATCH = "application/json-patch+json"
@@ -25,8 +25,10 @@ def operations(body: bytes) -> dict[str, Any]:
     """Read the body of a JSON Patch.
 
     Raises:
-        Malformed: it is not JSON.
+        Malformed: there is none, or it is not JSON.
     """
+    if not body.strip():
+        raise Malformed("The request has no body; send a JSON Patch.")
     return parse(b'{"%s":%s}' % (OPERATIONS.encode(), body))
 
 
