@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api import deps, wire
 from models.document import parse
 from models.errors import BadRequest, FhirError, UnsupportedMediaType
-from service import bundle, provenance
+from service import bundle, capability, provenance
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import JSON_PATCH, operations
@@ -54,7 +54,8 @@ async def fhir(request: Request) -> Response:
     wire.accepted(headers.get("accept"), shown.get("_format"))
     pretty = _is_pretty(shown.get("_pretty"))
     if target.name is Name.CAPABILITIES:
-        return wire.success(Answer(200, document=known.capabilities), known.settings, pretty=pretty)
+        text = capability.shown(known.capabilities, query)
+        return wire.success(Answer(200, document=text), known.settings, pretty=pretty)
     caller = None
     try:
         caller = await deps.principal(known, headers.get("authorization", ""))
