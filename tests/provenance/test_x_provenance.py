@@ -114,7 +114,9 @@ def test_each_write_is_followed_by_a_provenance_of_the_version_it_stored(client,
     )
     assert patched.status_code == 200
     found = provenances(key)
-    assert sorted(one["target"][0]["reference"] for one in found) == [f"{key}/_history/{n}" for n in (1, 2, 3)]
+    assert sorted(one["target"][0]["reference"] for one in found) == [
+        f"{key}/_history/{n}" for n in (1, 2, 3)
+    ]
     assert {one["agent"][0]["who"]["display"] for one in found} == {"Dr. Ö. Example"}
     included = client.get(f"/Patient?_id={key[8:]}&_revinclude=Provenance:target").json()["entry"]
     assert [one["search"]["mode"] for one in included] == ["match", "include", "include", "include"]
