@@ -17,6 +17,7 @@ from service.interaction import SEARCHES, Name
 from service.search import compartments
 from service.search.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES
 from service.search.registry import Parameter, parameters, targets
+from service.search.sounds import METHOD
 
 Json = dict[str, Any]
 
@@ -29,10 +30,14 @@ _MEANING = {
     "number": "Number with an optional prefix.",
     "uri": "URI, exactly.",
     "composite": "Values joined with $.",
+    "special": "Place, as latitude|longitude|distance|unit; distance and unit may be left out.",
 }
 
 
-_PROSE = 'Words of its texts: word, "phrase", or, and - for not.'
+_OF_STORES = {
+    "text": 'Words of its texts: word, "phrase", or, and - for not.',
+    "sound": f"Words that sound alike, by {METHOD}.",
+}
 
 
 def shared() -> dict[str, Json]:
@@ -77,7 +82,7 @@ def search_parameter(resource_type: str, parameter: Parameter) -> Json:
 
 
 def _sentences(resource_type: str, parameter: Parameter) -> list[str]:
-    sentences = [_PROSE if parameter.store == "text" else _MEANING[parameter.kind]]
+    sentences = [_OF_STORES.get(parameter.store) or _MEANING[parameter.kind]]
     if parameter.kind == "reference" and parameter.targets:
         sentences.append(f"Refers to {' or '.join(targets(parameter)) or 'other resources'}.")
     if parameter.paths:

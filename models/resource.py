@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import Column, Computed, Index, Numeric, Table, Text, text
+from sqlalchemy import Boolean, Column, Computed, Index, Numeric, Table, Text, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import SQLModel
 
@@ -127,6 +127,17 @@ INDEX_TEXT = Table(
 """A resource has a row for the words of its displays, and rows for its prose only where it has any."""
 
 
+REINDEX_PROGRESS = Table(
+    "reindex_progress",
+    SQLModel.metadata,
+    Column("resource_type", Text, primary_key=True),
+    Column("recipe", Text, nullable=False),
+    Column("last_id", Text),
+    Column("done", Boolean, nullable=False),
+)
+"""How far a reindexing has come that was not finished; ``recipe`` names the code that it indexes by."""
+
+
 def table_name(resource_type: str) -> str:
     """Name the table of a type: ``fhir_medication_request``."""
     return "fhir_" + re.sub(r"(?<!^)(?=[A-Z])", "_", resource_type).lower()
@@ -138,7 +149,7 @@ def columns(resource_type: str) -> tuple[str, ...]:
 
 
 def add_indexes(resource_type: str) -> None:
-    """Give a type table its indexes: by term, change, patient and date.
+    """Give a type table its indexes: by term, change, date, place and patient.
 
     Terms are indexed at once instead of being listed first (``fastupdate``): a write costs 120 instead of
     100 microseconds of Postgres, and a search never reads through the list (0.2 instead of 1 to 7 ms).
@@ -151,6 +162,8 @@ def add_indexes(resource_type: str) -> None:
     if resource_type in BY_DATE:
         newest = table.c[f"{BY_DATE[resource_type]}_start"].desc().nulls_last()
         Index(f"{table.name}_by_date", newest, table.c.id)
+    if "near_latitude" in table.c:
+        Index(f"{table.name}_by_place", table.c.near_latitude, table.c.near_longitude)
     if resource_type not in WITHOUT_PATIENT:
         Index(f"{table.name}_by_patient", table.c.patient)
 

@@ -17,7 +17,9 @@ from models.definitions import RESOURCE_TYPES
 from models.definitions.structures import structure
 from service.operations import catalogue
 from service.search import across, filters, summary
+from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
 from service.search.registry import Parameter, parameters, targets
+from service.search.sounds import METHOD
 from service.settings import Settings
 
 INTERACTIONS = (
@@ -58,8 +60,15 @@ MODIFIERS = {
     "number": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "quantity": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "uri": ":missing, :above, :below",
+    "special": f":missing; latitude|longitude|distance|unit; {DEFAULT_DISTANCE_KM} {DEFAULT_UNIT} by default",
 }
 """What a parameter of each kind understands besides its value."""
+
+BY_STORE = {
+    "text": ":missing; words, phrases in quotes, or, - for not",
+    "sound": f":missing; every word sounds like one of the name, by {METHOD}",
+}
+"""Likewise, where the kind does not decide."""
 
 SMART_ON_FHIR = {
     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -161,8 +170,8 @@ def operations(resource_type: str) -> list[dict[str, str]]:
 def search_parameter(one: Parameter) -> dict[str, Any]:
     """Describe one search parameter."""
     described = {"name": one.code, "definition": one.url, "type": one.kind}
-    if one.store == "text":
-        described["documentation"] = ":missing; words, phrases in quotes, or, - for not"
+    if one.store in BY_STORE:
+        described["documentation"] = BY_STORE[one.store]
     elif one.kind in MODIFIERS:
         described["documentation"] = MODIFIERS[one.kind]
     return described

@@ -148,6 +148,28 @@ def write_statement(shape: Shape) -> str:
     return "WITH " + ",\n".join(parts) + "\nSELECT stamp.at FROM stamp, stored"
 
 
+@cache
+def reindex_statement(resource_type: str, indexes: tuple[str, ...]) -> str:
+    """Build the statement that replaces what finds one version: columns, then rows of each index.
+
+    Everything else of the row stays, its transaction id too: nothing has changed for who pulls changes.
+    It takes ``id``, ``version``, the search columns and arrays of each index, and needs the lock that keeps
+    writers of the type out: a write that began before would not see the new rows and leave them behind.
+    """
+    shape = Shape(resource_type, creates=False, deletes=False, stamped=True, claims=False, indexes=indexes)
+    table, parameters = table_name(resource_type), _Parameters()
+    p = parameters.take(("id", "text"), ("version", "int"))
+    columns = parameters.take(*type_columns(resource_type))
+    # Whose record it is may have been decided by more than the document when it was written.
+    columns["patient"] = f"coalesce({columns['patient']}, {table}.patient)"
+    changes = ", ".join(f"{_quoted(name)} = {value}" for name, value in columns.items())
+    stored = (
+        f"stored AS (UPDATE {table} SET {changes} "  # noqa: S608 - names of our own tables
+        f"WHERE id = {p['id']} AND version = {p['version']} AND NOT deleted RETURNING 1)"
+    )
+    return "WITH " + ",\n".join([stored, *_indexes(parameters, p, shape)]) + "\nSELECT FROM stored"
+
+
 def _stamp(parameters: _Parameters, shape: Shape) -> str:
     if shape.stamped:
         given = parameters.take(("tx", "xid8"), ("at", "timestamptz"))

@@ -73,7 +73,7 @@ OVERRIDES = {
 COMPONENTS = {("DocumentReference", "relationship"): ("relation", "relatesto")}
 """Composites whose components R4 lists in the wrong order."""
 
-SKIPPED = frozenset({"_content", "_text", "_query", "_id", "_lastUpdated", "phonetic", "near"})
+SKIPPED = frozenset({"_content", "_text", "_query", "_id", "_lastUpdated"})
 """Not generated: ``_id`` and ``_lastUpdated`` are columns; the rest is not offered."""
 
 UNIONS = {

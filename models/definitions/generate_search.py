@@ -44,6 +44,7 @@ LEAF_TYPES = {
     "quantity": {"Quantity", "Age", "Duration", "Money", "SampledData", "Range"},
     "number": {"decimal", "integer", "positiveInt", "unsignedInt"},
     "uri": {"uri", "url", "canonical"},
+    "special": {"BackboneElement"},
 }
 """Which data types each kind of parameter can read; a branch that ends elsewhere is left out."""
 

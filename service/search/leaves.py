@@ -3,7 +3,8 @@
     token       code, Coding, CodeableConcept, Identifier, ContactPoint, boolean, string   ─► terms
     reference   Reference, canonical · uri                                                 ─► terms
     date        date, dateTime, instant, Period, Timing                                    ─► columns or dates
-    string      string, HumanName, Address                                                 ─► strings
+    string      string, HumanName, Address                                 ─► strings; by sound ─► terms
+    special     Location.position                                                          ─► columns
     quantity    Quantity, Range, SampledData, decimal, integer                             ─► quantities
 
 Source: https://hl7.org/fhir/R4/search.html#ptypes
@@ -11,13 +12,16 @@ Source: https://hl7.org/fhir/R4/search.html#ptypes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from service.search import places
 from service.search.registry import Parameter, Path
+from service.search.sounds import sounds
 from service.search.values import (
     ALWAYS,
     CANONICAL,
@@ -52,18 +56,15 @@ Visit: TypeAlias = Callable[[Any, Rows], None]
 
 NAME_PARTS = ("family", "given", "prefix", "suffix", "text")
 ADDRESS_PARTS = ("line", "city", "district", "state", "postalCode", "country", "text")
+PARTS = {"HumanName": NAME_PARTS, "Address": ADDRESS_PARTS}
 
 
 def leaf(one: Parameter, way: Path) -> Visit:
     """The function that indexes one parameter's values of one data type."""
-    if one.kind == "date":
-        return column_date(one, way) if one.store == "column" else repeated_date(one, way)
-    if one.kind == "reference" and way.data_type == "Reference":
-        return reference(one, way)
+    if (made := LEAVES.get(one.store)) is not None:
+        return made(one, way)
     if one.kind in {"reference", "uri"}:
-        return uri(one)
-    if one.kind == "string":
-        return string(one, way)
+        return reference(one, way) if way.data_type == "Reference" else uri(one)
     if one.kind in {"quantity", "number"}:
         return QUANTITIES.get(way.data_type, number)(one)
     return TOKENS.get(way.data_type, plain)(one)
@@ -211,17 +212,48 @@ def uri(one: Parameter) -> Visit:
 def string(one: Parameter, way: Path) -> Visit:
     """A string, or every part of a name or an address."""
     code = one.code
-    parts = {"HumanName": NAME_PARTS, "Address": ADDRESS_PARTS}.get(way.data_type, ())
+    parts = PARTS.get(way.data_type, ())
 
     def visit(value: Any, rows: Rows) -> None:
-        if isinstance(value, str):
-            rows.strings.append((code, folded(value), value))
+        rows.strings.extend([(code, folded(text), text) for text in texts(value, parts)])
+
+    return visit
+
+
+def sound(one: Parameter, way: Path) -> Visit:
+    """A string, or every part of a name, by how it sounds."""
+    stem = f"{one.code}="
+    parts = PARTS.get(way.data_type, ())
+
+    def visit(value: Any, rows: Rows) -> None:
+        for text in texts(value, parts):
+            rows.terms.extend([term(stem + code) for code in sounds(text)])
+
+    return visit
+
+
+def texts(value: Any, parts: Sequence[str]) -> list[str]:
+    """A text, or the parts of a name or an address that are present."""
+    if isinstance(value, str):
+        return [] if parts else [value]
+    found = []
+    for part in parts:
+        held = value.get(part)
+        found += [text for text in (held if isinstance(held, list) else (held,)) if text]
+    return found
+
+
+def place(one: Parameter, _way: Path) -> Visit:
+    """A position on the globe: two columns."""
+    latitude, longitude = f"{one.column}_latitude", f"{one.column}_longitude"
+
+    def visit(value: Any, rows: Rows) -> None:
+        if "latitude" not in value or "longitude" not in value:
             return
-        for part in parts:
-            held = value.get(part)
-            for text in held if isinstance(held, list) else (held,):
-                if text:
-                    rows.strings.append((code, folded(text), text))
+        with suppress(ValueError):
+            rows.columns[latitude], rows.columns[longitude] = places.position(
+                value["latitude"], value["longitude"]
+            )
 
     return visit
 
@@ -274,6 +306,16 @@ def timing(value: Any) -> Interval | None:
 
 
 DATES: dict[str, Callable[[Any], Interval | None]] = {"Period": period, "Timing": timing}
+
+
+LEAVES: dict[str, Callable[[Parameter, Path], Visit]] = {
+    "column": column_date,
+    "date": repeated_date,
+    "place": place,
+    "sound": sound,
+    "string": string,
+}
+"""The functions of the stores that hold one kind of values."""
 
 
 def number(one: Parameter) -> Visit:

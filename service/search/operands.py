@@ -3,7 +3,8 @@
     token       code · system|code · |code · system|
     reference   id · Type/id · URL · canonical
     date        prefix + date of any precision              number, quantity   prefix + number|system|unit
-    string      folded and exact                            uri                as sent
+    string      folded and exact; by sound                  uri                as sent
+    near        latitude|longitude|distance|unit
 
 A value that cannot be read raises ``ValueError``; the caller names the parameter, never the value.
 Source: https://hl7.org/fhir/R4/search.html#ptypes
@@ -17,8 +18,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from service.search import terminology, words
-from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Term, Text, Words
+from service.search import places, sounds, terminology, words
+from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Sounds, Term, Text, Words
 from service.search.registry import Parameter, is_canonical, targets
 from service.search.values import (
     ALWAYS,
@@ -123,6 +124,22 @@ def string(text: str) -> tuple[Operand, ...]:
     if not exact.strip():
         raise ValueError
     return (Text(folded(exact), exact),)
+
+
+def sound(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """A name by its sound."""
+    if not (found := sounds.sounds(unescaped(text))):
+        raise ValueError
+    return (Sounds(tuple(term(f"{one.code}={code}") for code in found)),)
+
+
+def near(text: str) -> tuple[Operand, ...]:
+    """A place, and how far from it; the distance and its unit may be left out."""
+    latitude, longitude, distance, code, *more = [*unescaped(text).split("|"), "", ""]
+    if more[2:] or not all(NUMBER.fullmatch(part) for part in (latitude, longitude, distance or "0")):
+        raise ValueError
+    reach = Decimal(distance) if distance else None
+    return (places.near(Decimal(latitude), Decimal(longitude), reach, code),)
 
 
 def uri(one: Parameter, text: str) -> tuple[Operand, ...]:

@@ -4,6 +4,7 @@
                  $1 = ANY(r.terms)                where few rows can match: no index, so that a plan made
                                                   once never joins in a broad term
     patient      r.patient = $1
+    place        r.near_latitude BETWEEN $1 AND $2 AND … <= $9
     date         r.date_start >= $1 AND r.date_end <= $2
     shared rows  r.id IN (SELECT i.id FROM index_string i WHERE …)
     chain, _has  r.patient IN (SELECT c.id FROM fhir_patient c WHERE …)
@@ -24,7 +25,7 @@ from typing import Any, TypeAlias
 
 from models.errors import BadRequest, Forbidden
 from models.resource import table_name
-from service.search import comparisons, links
+from service.search import comparisons, links, places
 from service.search.criteria import (
     AllOf,
     Amount,
@@ -41,10 +42,12 @@ from service.search.criteria import (
     Not,
     Operand,
     Present,
+    Sounds,
     Term,
     Text,
     Words,
 )
+from service.search.places import Near
 from service.search.registry import Parameter
 
 MAX_ALTERNATIVES = 8
@@ -151,6 +154,17 @@ class Builder:
         parts += self.columns(clause, alias)
         if any(isinstance(one, Present) for one in clause.operands):
             parts.append(self.present(clause.parameter, resource_type, alias))
+        parts += [
+            f"({' AND '.join(self.any_term([text], resource_type, alias) for text in one.terms)})"
+            for one in clause.operands
+            if isinstance(one, Sounds)
+        ]
+        stem = f"{alias}.{clause.parameter.column}"
+        parts += [
+            places.condition(self, one, f"{stem}_latitude", f"{stem}_longitude")
+            for one in clause.operands
+            if isinstance(one, Near)
+        ]
         rows = [one for one in clause.operands if isinstance(one, Text | Amount | Moment)]
         if words := [one for one in clause.operands if isinstance(one, Words)]:
             parts.append(self.shared(clause, "text", words, resource_type, alias))
@@ -201,6 +215,8 @@ class Builder:
             return "TRUE"
         if one.store == "column":
             return f"({alias}.{one.column}_start IS NOT NULL)"
+        if one.store == "place":
+            return f"({alias}.{one.column}_latitude IS NOT NULL)"
         if one.store in SHARED:
             return (
                 f"EXISTS (SELECT FROM {SHARED[one.store]} i WHERE i.resource_type = {literal(resource_type)} "

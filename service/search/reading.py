@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue
-from service.search import composites, filters, operands
+from service.search import composites, filters, operands, places
 from service.search.criteria import (
     AllOf,
     Amount,
@@ -64,6 +64,7 @@ BY_VALUE: dict[str, operands.Read] = {
     "string": operands.string,
     "number": operands.amount,
     "quantity": operands.amount,
+    "special": operands.near,
 }
 
 
@@ -75,6 +76,9 @@ BY_MODIFIER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
     "above": operands.at_or_above,
     "below": operands.at_or_below,
 }
+HINTS = {"special": places.HINT}
+"""How a value is written, where that is not obvious."""
+
 KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
 """Modifiers that change how a value is compared, not what it is."""
 
@@ -95,9 +99,9 @@ def without_value(name: str) -> NoReturn:
     raise Unknown(f"The search parameter {named(name)} has no value.")
 
 
-def unreadable(name: str) -> BadRequest:
+def unreadable(name: str, hint: str = "") -> BadRequest:
     """The error for a value that cannot be read."""
-    text = f"The value of the search parameter {named(name)} cannot be read."
+    text = f"The value of the search parameter {named(name)} cannot be read.{hint and ' '}{hint}"
     return BadRequest(issues=[Issue("invalid", text, f"http.{name}" if name.isidentifier() else None)])
 
 
@@ -195,7 +199,7 @@ class Reader:
         try:
             found = tuple(dict.fromkeys(operand for text in listed(value) for operand in read(text)))
         except (ValueError, ArithmeticError):
-            raise unreadable(name) from None
+            raise unreadable(name, HINTS.get(one.kind, "")) from None
         except operands.UnknownValueSet:
             raise unknown_value_set(name) from None
         kept = "not" if modifier == "not-in" else modifier if modifier in KEPT else ""
@@ -208,6 +212,8 @@ class Reader:
         self.require_modifier(one, name, modifier)
         if one.store == "text":
             return operands.prose
+        if one.store == "sound":
+            return partial(operands.sound, one)
         if modifier == "identifier":
             return partial(operands.token, one, stem=f"{one.code}:identifier=")
         if one.kind == "reference" and modifier not in BY_MODIFIER:
@@ -216,11 +222,11 @@ class Reader:
         return partial(chosen, one) if chosen else BY_VALUE[one.kind]
 
     def require_modifier(self, one: Parameter, name: str, modifier: str) -> None:
-        """Refuse a modifier that a parameter does not have; the id and prose have none."""
+        """Refuse a modifier that a parameter does not have; ids, prose and sounds have none."""
         known = MODIFIERS.get(one.kind, frozenset())
         if self.of_filter:
             known |= OF_FILTERS.get(one.kind, frozenset())
-        plain = one.store == "text" or (one.store == "id" and modifier != "not")
+        plain = one.store in {"sound", "text"} or (one.store == "id" and modifier != "not")
         if modifier and (plain or modifier not in known):
             raise unsupported_modifier(name)
 

@@ -2,10 +2,10 @@
 
     models/definitions/search_parameters.json ──► Parameter(code, kind, paths, store)
 
-``store`` says where the index holds the values: ``terms`` (an array of the type table), ``column`` (a pair
-of date columns), ``string``, ``date``, ``quantity``, ``text`` (the shared index tables), ``id``,
-``last_updated``; a ``composite`` has components, a ``union`` means "any of these parameters" and stores
-nothing itself.
+``store`` says where the index holds the values: ``terms`` (an array of the type table), ``sound`` (terms of
+names, folded further), ``column`` (a pair of date columns), ``place`` (a pair of degrees); ``string``,
+``date``, ``quantity``, ``text`` (the shared index tables); ``id``, ``last_updated``. A ``composite`` has
+components, a ``union`` means "any of these parameters" and stores nothing itself.
 
 Source: https://hl7.org/fhir/R4/searchparameter-registry.html
 """
@@ -65,7 +65,7 @@ class Parameter:
 
     @property
     def column(self) -> str:
-        """The stem of the two columns of a date parameter that has one value."""
+        """The stem of the two columns of a parameter that has one value in two parts."""
         return self.code.replace("-", "_")
 
 
@@ -87,7 +87,7 @@ PROSE = (
 )
 """Parameters of every type that has a narrative."""
 
-UNSORTED = frozenset({"composite", "union", "text"})
+UNSORTED = frozenset({"composite", "place", "sound", "text", "union"})
 """Stores whose values have no order."""
 
 STORES = {
@@ -97,7 +97,10 @@ STORES = {
     "string": "string",
     "number": "quantity",
     "quantity": "quantity",
+    "special": "place",
 }
+BY_CODE = {"phonetic": "sound"}
+"""Parameters whose values are not kept like others of their kind."""
 
 
 def path(text: str) -> Path:
@@ -120,7 +123,11 @@ def parameter(fact: Mapping[str, Any], patient_path: tuple[Step, ...] | None) ->
     kind = fact["kind"]
     paths = tuple(path(text) for text in fact.get("paths", ()))
     single = fact.get("single", False)
-    store = STORES.get(kind) or (kind if kind == "composite" or not single else "column")
+    store = (
+        BY_CODE.get(fact["code"])
+        or STORES.get(kind)
+        or (kind if kind == "composite" or not single else "column")
+    )
     return Parameter(
         fact["code"],
         kind,

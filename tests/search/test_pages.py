@@ -170,7 +170,7 @@ async def test_a_page_link_of_another_order_is_refused(people):
         ("shoe-size=9", "Patient has no search parameter 'shoe-size'."),
         ("name=", "The search parameter 'name' has no value."),
         ("_sort=shoe-size", "There is no order by 'shoe-size'."),
-        ("phonetic=x", "Patient has no search parameter 'phonetic'."),
+        ("near=0|0", "Patient has no search parameter 'near'."),
         ("%3Cb%3E=9", "Patient has no search parameter with this name."),
     ],
 )
