@@ -85,7 +85,7 @@ PROSE = (
     Parameter("_content", "string", "http://hl7.org/fhir/SearchParameter/Resource-content", "text"),
     Parameter("_text", "string", "http://hl7.org/fhir/SearchParameter/DomainResource-text", "text"),
 )
-"""Parameters of every type that has a narrative."""
+"""Parameters of every type; ``_text`` only where there is a narrative."""
 
 UNSORTED = frozenset({"composite", "place", "sound", "text", "union"})
 """Stores whose values have no order."""
@@ -152,7 +152,7 @@ def parameters(resource_type: str) -> Mapping[str, Parameter]:
     stated = next((fact for fact in facts if fact["code"] == deciding and fact["single"]), None)
     patient_path = path(stated["paths"][0]).steps if stated else None
     own = [parameter(fact, patient_path) for fact in facts]
-    prose = PROSE if "text" in structure(resource_type).elements else ()
+    prose = PROSE if "text" in structure(resource_type).elements else PROSE[:1]
     return {one.code: one for one in sorted((*COMMON, *prose, *own), key=lambda one: one.code)}
 
 
