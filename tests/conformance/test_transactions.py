@@ -273,3 +273,23 @@ def test_a_patient_and_the_record_are_deleted_together_in_any_order(client, orde
     answer = send(client, "transaction", *(entry("DELETE", place) for place in places[::order]))
     assert statuses(answer) == [204, 204]
     assert [client.get(f"/{place}").status_code for place in places] == [410, 410]
+
+
+def test_a_record_that_was_fetched_whole_is_accepted_again_and_as_a_copy(client, value):
+    person = stored(client, patient(value))
+    stored(client, observation(f"Patient/{person['id']}"))
+    record = client.get(f"/Patient/{person['id']}/$everything").json()["entry"]
+    again = [
+        entry("PUT", one["fullUrl"].removeprefix(str(client.base_url)), one["resource"]) for one in record
+    ]
+    answer = send(client, "transaction", *again)
+    assert statuses(answer) == [200, 200]
+    assert {one["etag"] for one in responses(answer)} == {'W/"1"'}
+    copies = [
+        entry("POST", one["resource"]["resourceType"], one["resource"], one["fullUrl"]) for one in record
+    ]
+    copied = send(client, "transaction", *copies)
+    assert statuses(copied) == [201, 201]
+    kept = {one["resourceType"]: one for one in (placed(client, copied, number) for number in (0, 1))}
+    assert kept["Observation"]["subject"]["reference"] == f"Patient/{kept['Patient']['id']}"
+    assert kept["Patient"]["id"] != person["id"]
