@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.kat.background import COGNITIVE_STATUS
 from models.kat.code import Code, concept
 from models.kat.conditions import (
     ALCOHOL_IN_REMISSION,
@@ -103,7 +104,7 @@ def _preparing(days: Days) -> list[Resource]:
             "pcl5-baseline",
             [PCL_5_TOTAL],
             f"{day}T18:10:00Z",
-            SURVEY,
+            (SURVEY, COGNITIVE_STATUS),
             valueQuantity=quantity(47, "{score}"),
         ),
         measured.blood_pressure(chart, "intake-bp", f"{day}T18:15:00Z", (138, 86)),
