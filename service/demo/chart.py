@@ -15,7 +15,7 @@ from typing import Any
 
 from models.kat.code import Code, concept
 from models.kat.documents import CLINICAL_NOTE
-from models.kat.local import CURRENT_PHASE, ENCOUNTER_TYPES, EPISODE_TYPES, ORDINAL, PHASES
+from models.kat.local import CURRENT_PHASE, ENCOUNTER_TYPES, EPISODE_TYPES, GOALS, ORDINAL, PHASES
 from models.kat.systems import (
     CLINICAL_STATUS,
     CONDITION_CATEGORY,
@@ -202,7 +202,7 @@ def goal(
         "achievementStatus": concept(
             Code(GOAL_ACHIEVEMENT, achieved, achieved.replace("-", " ").capitalize())
         ),
-        "description": concept(text=words),
+        "description": concept(GOALS[name], text=words),
         "subject": chart.patient,
         "startDate": start,
         "target": [{"dueDate": due}],
