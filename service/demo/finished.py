@@ -146,6 +146,7 @@ def _intake(days: Days) -> list[Resource]:
     recipients = ["Organization/org-rx-a", "Organization/org-ehr"]
     weight = quantity(72, "kg")
     asked = f"{day}T16:20:00Z"
+    total = measured.score(CHART, "gad7-baseline", GAD_7_TOTAL, asked, 14)
     text = (
         "Two adequate antidepressant trials without response. No psychosis, no mania, no substance use. "
         "Supports mapped: a friend will escort."
@@ -156,7 +157,8 @@ def _intake(days: Days) -> list[Resource]:
         sharing_consent(CHART, day, until, recipients),
         measured.observation(CHART, "weight", [BODY_WEIGHT], f"{day}T16:10:00Z", valueQuantity=weight),
         measured.answers(CHART, "gad7-baseline", form_url(GAD_7), asked, _gad_7()),
-        measured.score(CHART, "gad7-baseline", GAD_7_TOTAL, asked, 14),
+        total,
+        measured.panel(CHART, "gad7-baseline", GAD_7, asked, [total]),
         note(CHART, "intake", HISTORY_NOTE, meeting, text),
     ]
 

@@ -129,6 +129,18 @@ def test_a_note_is_found_by_docref_as_by_search(ehr):
     assert fetched <= {entry["resource"]["id"] for entry in every["entry"]}
 
 
+@pytest.mark.parametrize("code", ["44249-1", "69737-5", "101697-1"])
+def test_an_instrument_is_a_panel_of_its_total_from_its_answers(ehr, kept, code):
+    panels = ehr.get("/Observation", params={"code": f"http://loinc.org|{code}"}).json()
+    for panel in (entry["resource"] for entry in panels["entry"]):
+        members = {f"Observation/{one['id']}": one for one in kept("Observation")}
+        total = members[panel["hasMember"][0]["reference"]]
+        [source] = [one for one in panel["derivedFrom"] if one in total["derivedFrom"]]
+        given = ehr.get(f"/{source['reference']}").json()
+        values = found(given, "item.answer.valueInteger")
+        assert total["valueQuantity"]["value"] == sum(values) > 0
+
+
 @pytest.mark.parametrize(
     "category",
     ["sdoh", "functional-status", "disability-status", "cognitive-status", "activity", "social-history"],

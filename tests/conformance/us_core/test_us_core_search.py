@@ -102,6 +102,14 @@ def test_a_date_is_compared_in_each_of_four_ways(ehr, kept, profile, names, date
         assert {one["id"] for one in matches} == expected
 
 
+def test_a_plus_that_was_not_encoded_still_means_the_offset(ehr):
+    encoded, bare = (
+        ehr.get(f"/Encounter?patient=pat-1&date=gt2026-01-01T00:00:00{plus}00:00") for plus in ("%2B", "+")
+    )
+    assert encoded.status_code == bare.status_code == 200
+    assert resources(encoded.json()) == resources(bare.json()) != []
+
+
 @pytest.mark.parametrize(("profile", "names", "dated"), DATED, ids=said)
 def test_a_date_is_compared_with_itself_as_a_range(ehr, kept, profile, names, dated):
     [(way, _)] = asked(names, of(profile, kept), 1)
