@@ -21,7 +21,8 @@ from typing import Any
 from models.definitions import RESOURCE_TYPES, search_facts
 from models.definitions.structures import structure
 
-PATH = re.compile(r"(?P<steps>[^:<]+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+PATH = re.compile(r"(?P<steps>(?:[^:<\[]|\[[^\]]*\])+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+STEPS = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")
 STEP = re.compile(r"(?P<key>\w+)(?P<repeats>\*?)(?:\[(?P<where>\w+)=(?P<equals>[^\]]+)\])?")
 
 
@@ -104,12 +105,15 @@ BY_CODE = {"phonetic": "sound"}
 
 
 def path(text: str) -> Path:
-    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``."""
+    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``.
+
+    What stands between brackets may hold dots and colons: ``extension*[url=http://a.b/c].valueDateTime``.
+    """
     found = PATH.fullmatch(text)
     if found is None:
         raise ValueError(text)
     steps = []
-    for step in found["steps"].split("."):
+    for step in STEPS.findall(found["steps"]):
         parts = STEP.fullmatch(step)
         if parts is None:
             raise ValueError(text)
