@@ -16,10 +16,10 @@ from starlette.routing import Route
 from api import deps, wire
 from models.document import parse
 from models.errors import BadRequest, FhirError, UnsupportedMediaType
-from service import bundle, capability, provenance
+from service import bundle, capability, conditional, provenance
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
-from service.patching import JSON_PATCH, operations
+from service.patching import MEMBERS, carried
 from service.perform import noted, perform, unread
 
 if TYPE_CHECKING:
@@ -78,13 +78,14 @@ async def _asked(
 ) -> Interaction:
     """Read what is asked for: parameters, body and conditions."""
     prefer, strict = wire.preferences(headers["prefer"]) if "prefer" in headers else ("", False)
+    parameters = await _parameters(request, target, query, headers)
     return Interaction(
         *target,
-        query=await _parameters(request, target, query, headers),
+        query=parameters,
         document=await _document(request, target, headers),
         if_match=headers.get("if-match"),
         if_none_match=headers.get("if-none-match"),
-        if_none_exist=headers.get("if-none-exist"),
+        if_none_exist=conditional.unless_exists(target, headers.get("if-none-exist"), parameters),
         strict=strict,
         prefer=prefer,
         provenance=provenance.sent(target.name, headers.get("x-provenance")),
@@ -155,9 +156,10 @@ async def _document(request: Request, target: Target, headers: dict[str, str]) -
         return None
     content_type = headers.get("content-type", "")
     limit = deps.services(request).settings.max_body_bytes
-    if target.name is Name.PATCH and content_type.partition(";")[0].strip().lower() == JSON_PATCH:
-        return operations(await deps.body(request, limit))
     sent = await deps.body(request, limit)
+    media_type = content_type.partition(";")[0].strip().lower()
+    if target.name is Name.PATCH and media_type in MEMBERS:
+        return carried(media_type, sent)
     if target.name is Name.OPERATION and not sent:
         return None
     wire.require_json(content_type)

@@ -24,11 +24,11 @@ from api.openapi_schemas import reference
 from models.definitions import RESOURCE_TYPES
 from models.errors import FhirError
 from service.interaction import Name, interpret
+from service.patching import JSON_PATCH, MERGE_PATCH
 
 Json = dict[str, Any]
 
 FORM = "application/x-www-form-urlencoded"
-JSON_PATCH = "application/json-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,7 @@ def _content(row: Row, resource_type: str) -> Json:
     if row.body == "patch":
         return {
             JSON_PATCH: {"schema": reference("JSONPatch")},
+            MERGE_PATCH: {"schema": reference("JSONMergePatch")},
             responses.FHIR_JSON: {"schema": reference("FHIRPathPatch")},
         }
     schema = reference(resource_type or "RequestBundle")

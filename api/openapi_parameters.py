@@ -224,11 +224,21 @@ _REQUEST_HEADERS = {
     ),
     "If-None-Exist": _header(
         "If-None-Exist",
-        "Search query. The resource is stored only when nothing matches; a single match is the answer (200).",
+        "Search query. The resource is stored only when nothing matches; a single match is the answer (200). "
+        "The same criteria in the URL do the same.",
         example="identifier=https://rx-a.example/rx|RX-A-1001",
     ),
     "If-None-Match": _header(
         "If-None-Match", "Entity tags that are known. The answer is 304 when one of them is current."
+    ),
+    "_unless": _header(
+        "If-None-Match",
+        "Versions that must not be the newest; * stores only what is not there. The answer is 412 else.",
+        {"type": "string", "pattern": '^(\\*|(W/)?"[1-9][0-9]{0,8}")$'},
+        example="*",
+    ),
+    "X-Provenance": _header(
+        "X-Provenance", "A Provenance as JSON, without a target; stored with what is written, or not at all."
     ),
     "If-Modified-Since": _header(
         "If-Modified-Since", "The answer is 304 when nothing has changed since (RFC 9110 date)."
@@ -246,9 +256,9 @@ _HEADERS_OF: dict[str, tuple[str, ...]] = {
     Name.VREAD: ("If-None-Match", "If-Modified-Since", "_part", "_elements"),
     Name.SEARCH: ("Prefer",),
     Name.SEARCH_SYSTEM: ("Prefer",),
-    Name.CREATE: ("If-None-Exist", "Prefer"),
-    Name.UPDATE: ("If-Match", "Prefer"),
-    "patch": ("If-Match", "Prefer"),
+    Name.CREATE: ("If-None-Exist", "Prefer", "X-Provenance"),
+    Name.UPDATE: ("If-Match", "_unless", "Prefer", "X-Provenance"),
+    "patch": ("If-Match", "Prefer", "X-Provenance"),
     Name.DELETE: ("If-Match",),
-    Name.BUNDLE: ("Prefer",),
+    Name.BUNDLE: ("Prefer", "X-Provenance"),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.responses import Response
 
-from models.errors import BadRequest, FhirError, Issue, NotAcceptable, UnsupportedMediaType
+from models.errors import FhirError, Issue, NotAcceptable, UnsupportedMediaType
 from models.outcome import outcome
 from service import freshness
 
@@ -28,6 +28,7 @@ CONTENT_TYPE = f"{FHIR_JSON}; charset=utf-8"
 
 _JSON_TYPES = frozenset({FHIR_JSON, "application/json", "text/json"})
 _FORMATS = _JSON_TYPES | {"json"}
+_RETURNS = frozenset({"minimal", "representation", "OperationOutcome"})
 
 
 def accepted(accept: str | None, format_: str | None) -> None:
@@ -66,20 +67,16 @@ def require_json(content_type: str | None) -> None:
 def preferences(prefer: str | None) -> tuple[str, bool]:
     """Read the ``Prefer`` header: (return preference or "", whether unknown parameters are refused).
 
-    Raises:
-        BadRequest: a value that FHIR does not define.
+    A preference that is not known, or its value, is ignored, as RFC 7240 section 2 demands: the most used
+    client of SMART apps sends ``return=presentation`` with every patch.
     """
     wanted, strict = "", False
     for item in (prefer or "").replace(";", ",").split(","):
         name, _, value = item.partition("=")
         name, value = name.strip().lower(), value.strip().strip('"')
-        if name == "return":
-            if value not in {"minimal", "representation", "OperationOutcome"}:
-                raise BadRequest("Prefer: return is one of minimal, representation, OperationOutcome.")
+        if name == "return" and value in _RETURNS:
             wanted = value
         elif name == "handling":
-            if value not in {"strict", "lenient"}:
-                raise BadRequest("Prefer: handling is strict or lenient.")
             strict = value == "strict"
     return wanted, strict
 

@@ -112,6 +112,7 @@ async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> 
         finally:
             ctx.in_bundle = False
             ctx.pending.clear()
+            ctx.gathered.clear()
             ctx.deleted.clear()
     raise Conflict("Other writers were quicker, several times. Send the transaction again.")
 
@@ -208,13 +209,26 @@ def _claimed(ask: Interaction) -> tuple[store.Claim | None, conditional.Pairs | 
 async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
     answers: dict[int, Answer | FhirError] = {}
     for entry in in_turn(ctx, entries):
+        if not _only_creates(ctx, entry):
+            await store.flush(ctx)
         try:
             answers[entry.number] = await _perform(ctx, entry)
         except FhirError as refusal:
             refusal.issues = tuple(placed(issue, entry.number) for issue in refusal.issues)
             raise
+    await store.flush(ctx)
     await _require_integrity(ctx, entries)
     return [answers[number] for number in range(len(entries))]
+
+
+def _only_creates(ctx: Context, entry: Entry) -> bool:
+    """Tell whether an entry is performed without a look at what the others have stored.
+
+    Rules judge what is pending before what is stored.
+    """
+    ask = entry.ask
+    seeks = ask.if_none_exist is not None or conditional.sought_types(ctx, ask.document)
+    return ask.name is Name.CREATE and not seeks
 
 
 async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:

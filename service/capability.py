@@ -16,6 +16,7 @@ from typing import Any
 from models.definitions import RESOURCE_TYPES
 from models.definitions.structures import structure
 from service.operations import catalogue
+from service.patching import MEMBERS
 from service.search import across, filters, summary
 from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
 from service.search.registry import Parameter, parameters, targets
@@ -39,6 +40,7 @@ SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system"
 MANDATORY = structure("CapabilityStatement").required | summary.ALWAYS_SHOWN
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
 FORMATS = ("application/fhir+json", "json")
+PATCH_FORMATS = (*MEMBERS, "application/fhir+json")
 
 CONDITIONS: dict[str, Any] = {
     "versioning": "versioned-update",
@@ -98,6 +100,7 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
         "implementation": {"description": PURPOSE, "url": f"{settings.base_url}/fhir"},
         "fhirVersion": "4.0.1",
         "format": list(FORMATS),
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [
             {
                 "mode": "server",

@@ -51,7 +51,7 @@ class Context:
     ``stamp`` is set while several writes are one transaction: all share it. ``in_bundle`` tells that
     the transaction is a client's bundle, whose entries are retried together.
     ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored, ``deleted`` lists
-    what it has deleted so far.
+    what it has deleted so far, ``gathered`` the creations (statement, values) that wait to be sent together.
     ``pools`` is set for a single search, which borrows a connection itself when it knows which kind of
     plan it needs; such a Context has no ``connection`` of its own.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
@@ -67,6 +67,7 @@ class Context:
     stamp: Stamp | None = None
     pending: dict[str, dict[str, Any]] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    gathered: list[tuple[str, list[Any]]] = field(default_factory=list)
     in_bundle: bool = False
     pools: Pools | None = None
     unaudited: list[AuditEntry] = field(default_factory=list)

@@ -75,14 +75,15 @@ def read(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
     if resource is not None and not isinstance(resource, dict):
         raise Malformed("The resource of an entry is an object.", expression=f"{place(number)}.resource")
     inside = f"{place(number)}.request"
+    condition = {member: _text(request.get(member), f"{inside}.{member}") for member in _CONDITIONS}
     path, _, query = request["url"].removeprefix(ctx.fhir_base).partition("?")
     try:
         target = interpret(request["method"], path)
         parameters = conditional.criteria_of(f"?{query}")
+        if_none_exist = conditional.unless_exists(target, condition["ifNoneExist"], parameters)
     except FhirError as refusal:
         refusal.issues = tuple(replace(issue, expression=f"{inside}.url") for issue in refusal.issues)
         raise
-    condition = {member: _text(request.get(member), f"{inside}.{member}") for member in _CONDITIONS}
     ask = Interaction(
         *target,
         document=resource,
@@ -91,7 +92,7 @@ def read(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
         if_match=condition["ifMatch"],
         if_none_match=condition["ifNoneMatch"],
         if_modified_since=condition["ifModifiedSince"],
-        if_none_exist=condition["ifNoneExist"],
+        if_none_exist=if_none_exist,
     )
     full_url = _text(item.get("fullUrl"), f"{place(number)}.fullUrl") or ""
     return Entry(number, request["method"], full_url, ask)

@@ -102,6 +102,7 @@ async def record(ctx: Context, ask: Interaction, answers: Iterable[Answer | Fhir
         return
     document = {**ask.provenance, "target": targets}
     await write.create(ctx, Interaction(Name.CREATE, TYPE, document=document))
+    await store.flush(ctx)
 
 
 def _is_stored(answer: Answer) -> bool:

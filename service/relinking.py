@@ -66,6 +66,7 @@ def _new(key: str, item: Any, places: Places) -> Any:
 
 
 def links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Find every member that may hold a link to an entry: its owner and its name."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(item, str):

@@ -233,15 +233,17 @@ async def _replace(
     change = await _prepared(ctx, ask.resource_type, ask.id, document, method=method, previous=previous)
     if previous is not None and store.repeats(previous, change):
         return Answer(200, previous)
-    change = replace(change, claim=await _new_claim(ctx, change))
+    change = replace(change, claim=await _new_claim(ctx, change, previous))
     created = previous is None or previous.body is None
     return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
 
 
-async def _new_claim(ctx: Context, change: Change) -> Claim | None:
+async def _new_claim(ctx: Context, change: Change, previous: Version | None) -> Claim | None:
     """Return the identifier that an update must claim: None when it holds it already."""
     claim = intake.claim_of(change.resource_type, change.document or {})
-    held = claim and await store.holder(ctx, change.resource_type, claim)
+    if claim is None or (previous is not None and intake.is_claimed_by(previous, claim)):
+        return None
+    held = await store.holder(ctx, change.resource_type, claim)
     if held and held[0] != change.id:
         raise Conflict(
             "RX-16: Another prescription has this identifier; use that one.",
@@ -313,6 +315,7 @@ async def _write(ctx: Context, change: Change, permission: Permission) -> Versio
         return await store.write(ctx, change)
     async with store.transaction(ctx):
         stored = await store.write(ctx, change)
+        await store.flush(ctx)
         await read.require_inside(ctx, change.resource_type, change.id, permission)
         return stored
 

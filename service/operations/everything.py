@@ -60,11 +60,11 @@ class Asked:
     """What of the record is asked for. ``after`` is the (type, id) that the page begins after."""
 
     patient: str
-    count: int
-    types: tuple[str, ...]
-    care: Interval | None
-    since: Interval | None
-    after: tuple[str, str]
+    count: int = MAX_COUNT
+    types: tuple[str, ...] = RESOURCE_TYPES
+    care: Interval | None = None
+    since: Interval | None = None
+    after: tuple[str, str] = (RECORD[0], "")
 
 
 async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
@@ -77,12 +77,7 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
     permission = decide.authorize(ctx.principal, "r", "Patient", base_url=ctx.settings.base_url)
     narrow = decide.visible(ctx.principal, base_url=ctx.settings.base_url)
     asked = _asked(ask, given)
-    try:
-        rows = await _page(ctx, asked, narrow)
-        more, rows = len(rows) > asked.count, rows[: asked.count]
-        linked = await _linked(ctx, rows, narrow, frozenset(asked.types))
-    except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+    rows, linked, more = await record(ctx, asked, narrow)
     if not rows or rows[0].resource_type != "Patient":
         read.present(await read.newest(ctx, "Patient", ask.id, permission))
     shown = [row for row in rows if row.resource_type in asked.types]
@@ -92,21 +87,40 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
     )
 
 
+async def record(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row], list[Row], bool]:
+    """Read one page of a record: its rows, what they refer to outside of it, and whether there is more.
+
+    Raises:
+        TooCostly: the database gave up.
+    """
+    try:
+        rows = await _page(ctx, asked, narrow)
+        more, rows = len(rows) > asked.count, rows[: asked.count]
+        return rows, await _linked(ctx, rows, narrow, frozenset(asked.types)), more
+    except asyncpg.QueryCanceledError as error:
+        raise TooCostly(ADVICE) from error
+
+
 def _asked(ask: Interaction, given: Arguments) -> Asked:
     types = tuple(given.texts["_type"].split(",")) if "_type" in given.texts else RESOURCE_TYPES
     if not frozenset(types) <= frozenset(RESOURCE_TYPES):
         text = "_type names a type that this server does not keep."
         raise BadRequest(issues=[Issue("not-supported", text, "http._type")])
-    start, end = (interval(given.texts[name]) if name in given.texts else None for name in ("start", "end"))
     since = interval(given.texts["_since"]) if "_since" in given.texts else None
     return Asked(
         ask.id,
         given.number("_count", MAX_COUNT, MAX_COUNT),
         types,
-        (start[0] if start else NEVER, end[1] if end else ALWAYS) if start or end else None,
+        care(given),
         since,
         _place(given.texts.get(cursors.PARAMETER)),
     )
+
+
+def care(given: Arguments) -> Interval | None:
+    """Return the time of care that ``start`` and ``end`` bound; None where neither is given."""
+    start, end = (interval(given.texts[name]) if name in given.texts else None for name in ("start", "end"))
+    return (start[0] if start else NEVER, end[1] if end else ALWAYS) if start or end else None
 
 
 def _place(text: str | None) -> tuple[str, str]:
