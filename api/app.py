@@ -26,7 +26,7 @@ from api import docs, fhir, health, smart, wire
 from api.deps import Services
 from api.observe import Observe
 from models.document import serialize
-from models.errors import BadRequest, FhirError, MethodNotAllowed, NotFound
+from models.errors import BadRequest, FhirError, InternalError, MethodNotAllowed, NotFound
 from service import capability
 from service.audit import AuditTrail
 from service.context import utc_now
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> ASGI
     app.add_exception_handler(FhirError, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(Exception, _failed)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
     )
@@ -129,3 +130,8 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 async def _unreadable(request: Request, _error: Exception) -> Response:
     return wire.failure(BadRequest("The request cannot be read."), request.scope)
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    """Answer a fault of ours; it is raised on for Observe to log, and stands outside of CORS."""
+    return wire.failure(InternalError(headers={"Access-Control-Allow-Origin": "*"}), request.scope)

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api import binary, deps, formats, wire
 from api.formats import Format
 from models.errors import BadRequest, FhirError, NotAcceptable, UnsupportedMediaType
-from service import bundle, conditional, provenance
+from service import bundle, capability, conditional, provenance
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import MEMBERS, carried
@@ -57,7 +57,7 @@ async def fhir(request: Request) -> Response:
     shown = dict(query)
     state["manner"] = _manner(target, request.method, headers, shown)
     if target.name is Name.CAPABILITIES:
-        return wire.static(known.capabilities, state["manner"])
+        return wire.static(capability.shown(known.capabilities, query), state["manner"])
     caller = None
     try:
         caller = await deps.principal(known, headers.get("authorization", ""))

@@ -12,7 +12,7 @@ Source: https://hl7.org/fhir/R4/http.html#general
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
@@ -23,6 +23,7 @@ from api import binary, compression, formats
 from api.formats import Format
 from models.errors import BadRequest, FhirError, Issue, NotAcceptable
 from models.outcome import outcome
+from service import freshness
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from service.interaction import Answer, Version
     from service.settings import Settings
 
-NOT_MODIFIED = 304
+NOT_MODIFIED = freshness.NOT_MODIFIED
 MAX_PARAMETERS = 500
 """Of a query string or a form."""
 
@@ -116,7 +117,8 @@ def preferences(prefer: str | None) -> tuple[str, bool]:
     """
     wanted, strict = "", False
     for item in (prefer or "").replace(";", ",").split(","):
-        name, _, value = item.strip().partition("=")
+        name, _, value = item.partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
         if name == "return" and value in _RETURNS:
             wanted = value
         elif name == "handling":
@@ -213,13 +215,5 @@ def _coded(body: bytes, coding: compression.Coding | None) -> tuple[bytes, dict[
 
 def not_modified(version: Version, headers: Mapping[str, str]) -> bool:
     """Tell whether a conditional read needs no body (If-None-Match before If-Modified-Since)."""
-    if headers.get("if-none-match"):
-        tags = [tag.strip().removeprefix("W/").strip('"') for tag in str(headers["if-none-match"]).split(",")]
-        return str(version.version) in tags or "*" in tags
-    if headers.get("if-modified-since"):
-        try:
-            since = parsedate_to_datetime(str(headers["if-modified-since"]))
-        except (ValueError, OverflowError):
-            return False
-        return since.tzinfo is not None and version.last_updated.replace(microsecond=0) <= since
-    return False
+    since = freshness.after_http_date(headers.get("if-modified-since"))
+    return freshness.is_known(version, headers.get("if-none-match"), since)

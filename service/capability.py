@@ -9,13 +9,15 @@ Source: https://hl7.org/fhir/R4/capabilitystatement.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from models.definitions import RESOURCE_TYPES
+from models.definitions.structures import structure
 from service.operations import catalogue
 from service.patching import MEMBERS
-from service.search import across, filters
+from service.search import across, filters, summary
 from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
 from service.search.registry import Parameter, parameters, targets
 from service.search.sounds import METHOD
@@ -35,6 +37,7 @@ INTERACTIONS = (
 """What every type answers."""
 
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
+MANDATORY = structure("CapabilityStatement").required | summary.ALWAYS_SHOWN
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 PATCH_FORMATS = (*MEMBERS, "application/fhir+json", "application/fhir+xml")
@@ -110,6 +113,20 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
             }
         ],
     }
+
+
+def shown(text: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the part of the statement that ``_summary`` or ``_elements`` ask for.
+
+    Every element that this statement has belongs to its summary, and there is no narrative to leave out.
+
+    Raises:
+        BadRequest: one of them cannot be read, or asks for a count.
+    """
+    asked = summary.asked_of_read("CapabilityStatement", pairs)
+    if asked.elements:
+        return summary.part(text, MANDATORY | frozenset(asked.elements))
+    return summary.part(text, MANDATORY | {"text"}) if asked.summary == "text" else text
 
 
 def security(base_url: str) -> dict[str, Any]:

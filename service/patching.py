@@ -14,7 +14,7 @@ from base64 import b64decode
 from typing import Any
 
 from models.document import parse
-from models.errors import BadRequest
+from models.errors import BadRequest, Malformed
 from service.patch import apply_fhirpath_patch, apply_json_patch, apply_merge_patch
 
 JSON_PATCH = "application/json-patch+json"
@@ -27,8 +27,10 @@ def carried(media_type: str, body: bytes) -> dict[str, Any]:
     """Read the body of a patch whose media type is one of ``MEMBERS``.
 
     Raises:
-        Malformed: it is not JSON.
+        Malformed: there is none, or it is not JSON.
     """
+    if not body.strip():
+        raise Malformed("The request has no body; send a patch.")
     return parse(b'{"%s":%s}' % (MEMBERS[media_type].encode(), body))
 
 

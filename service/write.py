@@ -104,7 +104,7 @@ def criteria(ask: Interaction) -> conditional.Pairs | None:
     """Return the criteria by which an interaction names its resource; None when it does not.
 
     Raises:
-        BadRequest: ``If-None-Exist`` is empty.
+        BadRequest: ``If-None-Exist`` is empty, or about another type.
     """
     if ask.name is Name.CREATE:
         if ask.if_none_exist is None:
@@ -112,6 +112,9 @@ def criteria(ask: Interaction) -> conditional.Pairs | None:
         found = conditional.criteria_of(ask.if_none_exist)
         if not found:
             raise BadRequest("If-None-Exist needs search criteria.")
+        path, mark, _ = ask.if_none_exist.partition("?")
+        if mark and "=" not in path and path.rpartition("/")[2] not in {"", ask.resource_type}:
+            raise BadRequest("If-None-Exist is about the type that is created; send the criteria alone.")
         return found
     return ask.query if ask.name in _BY_CRITERIA and not ask.id else None
 
@@ -120,7 +123,8 @@ async def by_id(ctx: Context, ask: Interaction) -> Interaction:
     """Name by id what was named by criteria; the id stays empty where a deletion has nothing to delete.
 
     Raises:
-        BadRequest: the body has another id than the resource that matches.
+        BadRequest: the body has another id than the resource that matches, or one of another shape.
+        Conflict: none matches, but there is a resource with the body's id, which would be lost.
         NotFound: there is nothing to patch.
         PreconditionFailed: several resources match, or there are no criteria.
     """
@@ -133,12 +137,30 @@ async def by_id(ctx: Context, ask: Interaction) -> Interaction:
         return structs.replace(ask, id=match.id, query=())
     document = _document(ask)
     own = document.get("id")
+    if own is not None and not isinstance(own, str):
+        raise Malformed("The id is a string.", expression=f"{ask.resource_type}.id")
     if match is not None and own not in {None, match.id}:
         raise BadRequest(
             "The resource that matches has another id than the body.", expression=f"{ask.resource_type}.id"
         )
+    if match is None and own is not None:
+        await _require_free(ctx, ask.resource_type, own)
     chosen = match.id if match else own or ctx.new_id()
     return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen})
+
+
+async def _require_free(ctx: Context, resource_type: str, resource_id: str) -> None:
+    """Refuse to overwrite a resource that the criteria of an update do not match.
+
+    R4 leaves it open; R5 asks for it: https://hl7.org/fhir/R5/http.html#cond-update
+    """
+    permission = decide.authorize(ctx.principal, "u", resource_type, base_url=ctx.settings.base_url)
+    there = await read.newest(ctx, resource_type, resource_id, permission)
+    if there is not None and there.body is not None:
+        raise Conflict(
+            "The criteria match nothing, but there is a resource with the body's id; update it by that id.",
+            expression=f"{resource_type}.id",
+        )
 
 
 async def _by_criteria(

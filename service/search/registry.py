@@ -21,7 +21,8 @@ from typing import Any
 from models.definitions import RESOURCE_TYPES, search_facts
 from models.definitions.structures import structure
 
-PATH = re.compile(r"(?P<steps>[^:<]+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+PATH = re.compile(r"(?P<steps>(?:[^:<\[]|\[[^\]]*\])+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+STEPS = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")
 STEP = re.compile(r"(?P<key>\w+)(?P<repeats>\*?)(?:\[(?P<where>\w+)=(?P<equals>[^\]]+)\])?")
 
 
@@ -85,7 +86,7 @@ PROSE = (
     Parameter("_content", "string", "http://hl7.org/fhir/SearchParameter/Resource-content", "text"),
     Parameter("_text", "string", "http://hl7.org/fhir/SearchParameter/DomainResource-text", "text"),
 )
-"""Parameters of every type that has a narrative."""
+"""Parameters of every type; ``_text`` only where there is a narrative."""
 
 UNSORTED = frozenset({"composite", "place", "sound", "text", "union"})
 """Stores whose values have no order."""
@@ -104,12 +105,15 @@ BY_CODE = {"phonetic": "sound"}
 
 
 def path(text: str) -> Path:
-    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``."""
+    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``.
+
+    What stands between brackets may hold dots and colons: ``extension*[url=http://a.b/c].valueDateTime``.
+    """
     found = PATH.fullmatch(text)
     if found is None:
         raise ValueError(text)
     steps = []
-    for step in found["steps"].split("."):
+    for step in STEPS.findall(found["steps"]):
         parts = STEP.fullmatch(step)
         if parts is None:
             raise ValueError(text)
@@ -152,7 +156,7 @@ def parameters(resource_type: str) -> Mapping[str, Parameter]:
     stated = next((fact for fact in facts if fact["code"] == deciding and fact["single"]), None)
     patient_path = path(stated["paths"][0]).steps if stated else None
     own = [parameter(fact, patient_path) for fact in facts]
-    prose = PROSE if "text" in structure(resource_type).elements else ()
+    prose = PROSE if "text" in structure(resource_type).elements else PROSE[:1]
     return {one.code: one for one in sorted((*COMMON, *prose, *own), key=lambda one: one.code)}
 
 
