@@ -17,6 +17,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from service.search import terminology
 from service.search.registry import Parameter, Path
 from service.search.values import (
     ALWAYS,
@@ -79,12 +80,15 @@ def patient(value: Any, rows: Rows) -> None:
 def plain(one: Parameter) -> Visit:
     """Codes and strings without a system of their own, and booleans."""
     stem = f"{one.code}="
+    among_systems = not terminology.is_bare(one)
 
     def visit(value: Any, rows: Rows) -> None:
         if isinstance(value, bool):
             value = "true" if value else "false"
         if isinstance(value, str):
             rows.terms.append(term(stem + value.casefold()))
+            if among_systems:
+                rows.terms.append(term(stem + token_term(None, value)))
 
     return visit
 

@@ -68,12 +68,21 @@ def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
         return (Term(term(stem + system.casefold())),)
     code = "|".join(rest)
     if terminology.is_bare(one):
-        if system not in (one.systems or ("",)):
-            return ()
-        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+        return bare_code(one, system, code, stem)
     if not code:
         return (Term(term(f"{stem}{system}|")),) if system else ()
     return (Term(term(stem + token_term(system, code))),)
+
+
+def bare_code(one: Parameter, system: str, code: str, stem: str) -> tuple[Operand, ...]:
+    """A code whose system is understood; where that is one of several, only its own codes are meant."""
+    if system not in (one.systems or ("",)):
+        return ()
+    if len(one.systems) <= 1:
+        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+    known = {own.casefold() for own in terminology.codes_of(system)}
+    meant = known & {code.casefold()} if code else known
+    return tuple(Term(term(stem + own)) for own in sorted(meant))
 
 
 def of_type(one: Parameter, text: str) -> tuple[Operand, ...]:
