@@ -311,9 +311,9 @@ def quantity(one: Parameter) -> Visit:
 def units(value: dict[str, Any]) -> Iterable[tuple[str | None, str | None]]:
     """The systems and codes by which a quantity's unit may be asked for."""
     code = value.get("code") or value.get("currency")
-    unit = value.get("unit")
-    if code or not unit:
-        yield value.get("system"), code
+    system, unit = value.get("system"), value.get("unit")
+    if code or system or not unit:
+        yield system, code
     if unit and unit != code:
         yield None, unit
 

@@ -215,6 +215,14 @@ async def test_what_is_no_quantity_is_refused(doses, value):
     assert str(refused.value) == "The value of the search parameter 'value-quantity' cannot be read."
 
 
+async def test_a_quantity_is_found_by_its_system_when_only_a_display_names_its_unit(shelf):
+    shown = {"value": 2, "system": "urn:units", "unit": "puffs"}
+    await shelf.put({"resourceType": "Observation", "id": "o", "valueQuantity": shown})
+    assert await shelf.find("Observation", "value-quantity=2|urn:units|") == ["o"]
+    assert await shelf.find("Observation", "value-quantity=2||puffs") == ["o"]
+    assert await shelf.find("Observation", "value-quantity=2|urn:other|") == []
+
+
 async def test_the_parts_of_a_composite_must_belong_together(shelf):
     def part(code, value):
         unit = {"value": value, "system": "http://unitsofmeasure.org", "code": "mm[Hg]", "unit": "mmHg"}
