@@ -201,13 +201,12 @@ def uri(one: Parameter) -> Visit:
         if not isinstance(value, str):
             return
         spelled = (relative(value, rows.fhir_base) or value) if is_reference else value
-        rows.terms.append(term(stem + spelled))
-        if "|" in spelled:
-            rows.terms.append(term(stem + spelled.partition("|")[0]))
+        spellings = (spelled, spelled.partition("|")[0]) if "|" in spelled else (spelled,)
+        rows.terms.extend([term(stem + each) for each in spellings])
         if is_reference:
             rows.terms.append(lead + term(spelled))
         else:
-            rows.terms.extend([term(above + place) for place in ancestors(spelled)])
+            rows.terms.extend([term(above + place) for each in spellings for place in ancestors(each)])
 
     return visit
 
