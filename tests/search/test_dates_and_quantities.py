@@ -265,3 +265,20 @@ async def test_a_composite_with_a_part_missing_is_refused(shelf, value):
         str(refused.value)
         == "The value of the search parameter 'component-code-value-quantity' cannot be read."
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "component-code-value-quantity=http://loinc.org|$5",
+        "component-code-value-concept=a$urn:b|",
+        "combo-code-value-concept=urn:b|$a",
+    ],
+)
+async def test_a_system_alone_is_refused_as_a_part_of_a_repeating_composite(shelf, text):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.find("Observation", text)
+    name = text.partition("=")[0].replace("combo", "component")
+    expected = f"Each part of the search parameter '{name}' takes a code, not a system alone."
+    assert str(refused.value).replace("combo", "component") == expected
+    assert refused.value.issues[0].code == "not-supported"
