@@ -102,6 +102,12 @@ def add_token(terms: list[str], stem: str, system: Any, code: Any) -> None:
         terms.append(term(f"{stem}{system}|"))
 
 
+def add_mark(terms: list[str], code: str, before: int) -> None:
+    """Tell that there is a value, when nothing in it gave a term: ``:missing`` must see it."""
+    if len(terms) == before:
+        terms.append(f"{code}:")
+
+
 def add_words(rows: Rows, code: str, text: str | None) -> None:
     """Index the words of a display."""
     if text:
@@ -113,7 +119,9 @@ def coding(one: Parameter) -> Visit:
     stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_token(rows.terms, stem, value.get("system"), value.get("code"))
+        add_mark(rows.terms, code, before)
         add_words(rows, code, value.get("display"))
 
     return visit
@@ -124,10 +132,12 @@ def concept(one: Parameter) -> Visit:
     stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_words(rows, code, value.get("text"))
         for item in value.get("coding", ()):
             add_token(rows.terms, stem, item.get("system"), item.get("code"))
             add_words(rows, code, item.get("display"))
+        add_mark(rows.terms, code, before)
 
     return visit
 
@@ -137,8 +147,10 @@ def identifier(one: Parameter) -> Visit:
     stem, typed, code = f"{one.code}=", f"{one.code}:of-type=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         number_text, type_ = value.get("value"), value.get("type", {})
         add_token(rows.terms, stem, value.get("system"), number_text)
+        add_mark(rows.terms, code, before)
         add_words(rows, code, type_.get("text"))
         for item in type_.get("coding", ()):
             if number_text and item.get("code"):
@@ -150,10 +162,12 @@ def identifier(one: Parameter) -> Visit:
 
 def contact(one: Parameter) -> Visit:
     """A ContactPoint: its system (phone, email …) stands for the code system."""
-    stem = f"{one.code}="
+    stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_token(rows.terms, stem, value.get("system"), value.get("value"))
+        add_mark(rows.terms, code, before)
 
     return visit
 
@@ -176,10 +190,13 @@ def reference(one: Parameter, way: Path) -> Visit:
         spelled = relative(value.get("reference") or "", rows.fhir_base)
         if wanted and wanted != referenced_type(value, spelled, wanted):
             return
+        before = len(rows.terms)
         if spelled and not (in_column and spelled.startswith("Patient/")):
             rows.terms.append(term(stem + spelled))
         if held := value.get("identifier"):
             add_token(rows.terms, logical, held.get("system"), held.get("value"))
+        if not spelled:
+            add_mark(rows.terms, code, before)
         add_words(rows, code, value.get("display"))
 
     return visit
