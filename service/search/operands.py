@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
@@ -121,9 +122,15 @@ def date(text: str) -> tuple[Operand, ...]:
     """A date with an optional prefix; a ``+`` that arrived as a space is put back."""
     found = PREFIX.fullmatch(text.replace(" ", "+"))
     covered = interval(found[2]) if found else None
-    if found is None or covered is None or (found[1] == "ap" and covered[0] in (ALWAYS, NEVER)):
+    # The driver reads the ends of the calendar as infinity, and nothing is near to that.
+    if found is None or covered is None or (found[1] == "ap" and is_endless(covered[0])):
         raise ValueError
     return (Moment(found[1] or "eq", *covered),)
+
+
+def is_endless(moment: datetime) -> bool:
+    """Whether a moment is where the calendar ends or begins."""
+    return moment.replace(tzinfo=None) in {ALWAYS, NEVER}
 
 
 def string(text: str) -> tuple[Operand, ...]:

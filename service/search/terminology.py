@@ -35,9 +35,7 @@ def members(one: Parameter, url: str) -> tuple[Term, ...] | None:
 @cache
 def codes_of(system: str) -> frozenset[str]:
     """The codes of a system, as far as R4 binds elements to them."""
-    return frozenset(
-        code for name in facts().value_sets for owner, code in codings(name) if owner == system
-    )
+    return frozenset(code for name in facts().value_sets for owner, code in codings(name) if owner == system)
 
 
 def is_bare(one: Parameter) -> bool:

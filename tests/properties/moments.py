@@ -12,7 +12,8 @@ where a calendar does.
 Readings: a value without any bound has no date at all, and is found by no prefix, ``ne`` included; of a
 parameter that repeats, one value is enough for any prefix (R4 says nothing else for either). Fractions of a
 second finer than a microsecond are cut. A Timing covers its events from the first to the last, or the Period
-that bounds its repetition ("only the outer limits matter").
+that bounds its repetition ("only the outer limits matter"). Nothing is drawn at the ends of the calendar: the
+service takes the first moment of the year 1 and the last of 9999 for sides that are open.
 
 Source: https://hl7.org/fhir/R4/search.html#date, #prefix; Inferno's ``fhir_date_comparer``
 """

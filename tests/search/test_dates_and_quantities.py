@@ -282,3 +282,11 @@ async def test_a_system_alone_is_refused_as_a_part_of_a_repeating_composite(shel
     expected = f"Each part of the search parameter '{name}' takes a code, not a system alone."
     assert str(refused.value).replace("combo", "component") == expected
     assert refused.value.issues[0].code == "not-supported"
+
+
+@pytest.mark.parametrize("end", ["0001", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("name", ["date", "_lastUpdated"])
+async def test_nothing_is_approximately_at_the_end_of_the_calendar(shelf, name, end):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.find("Observation", f"{name}=ap{end.replace('+', '%2B')}")
+    assert str(refused.value) == f"The value of the search parameter '{name}' cannot be read."
