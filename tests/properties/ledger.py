@@ -101,9 +101,7 @@ class Ledger:
         """The histories of types and of the server tell every version once, newest first, and agree."""
         for path in paths:
             url = f"{path}_history?_since={self.began}"
-            mine = {
-                place: versions for place, versions in self.versions.items() if place.startswith(path or "")
-            }
+            mine = {place: versions for place, versions in self.versions.items() if place.startswith(path)}
             wanted = sum(map(len, mine.values()))
             self.await_versions(url, wanted)
             entries = list(reversed(walk(self.http, f"{url}&_count={count}")))
@@ -113,6 +111,20 @@ class Ledger:
             for entry in entries:
                 replayed.setdefault(self.place(entry), []).append(told(entry))
             assert replayed == mine
+            if instants:
+                self.check_past(path, instants[len(instants) // 2])
+
+    def check_past(self, path: str, instant: str) -> None:
+        """A history at an instant tells the version of each resource that was current then."""
+        entries = walk(self.http, f"{path}_history?_at={instant}&_count=1000")
+        found = {self.place(entry): told(entry) for entry in entries}
+        for place in self.versions:
+            past = [
+                written
+                for written, at in zip(self.versions[place], self.instants[place], strict=True)
+                if at <= instant
+            ]
+            assert found.get(place) == (past[-1] if past and place.startswith(path) else None)
 
     def await_versions(self, url: str, wanted: int) -> None:
         """Wait until nothing is held back any more."""
