@@ -62,6 +62,10 @@ NUMBERS = (
 )
 
 
+EDGES = ("5", "5.0", "4.5", "5.5", "4.95", "5.05")
+"""Numbers that lie where the range of another one begins or ends."""
+
+
 class Stored(NamedTuple):
     """A range of numbers with the unit of each way to ask for it; None is an open side."""
 
@@ -147,9 +151,9 @@ def compares(
 
 
 def number(chance: Random) -> str:
-    """A number as it is written: one of the few above, or any near them, with an exponent or with zeros."""
-    if chance.random() < 0.6:
-        return chance.choice(NUMBERS)
+    """A number as it is written: one of those above, or any near them, with an exponent or with zeros."""
+    if chance.random() < 0.7:
+        return chance.choice(chance.choice((NUMBERS, EDGES, EDGES)))
     places = chance.randint(0, 3)
     digits = f"{Decimal(chance.randint(-60, 60)).scaleb(-places):f}"
     zeros = "0" * chance.randint(0, 2) if places else ""
@@ -162,14 +166,14 @@ def decimal(chance: Random) -> Decimal:
 
 def asked(chance: Random, *, with_unit: bool) -> str:
     """A number as it is asked for, with or without a unit."""
-    system, unit = chance.choice(UNITS)
+    system, unit = chance.choice((*UNITS, *[(UCUM, "mg")] * 8))
     ends = (f"|{system}|{unit}", f"|{system}|{unit}", f"||{unit}", f"|{system}|", "||milligram", "")
     return number(chance) + (chance.choice(ends) if with_unit else "")
 
 
 def simple(chance: Random) -> dict[str, Any]:
     """A quantity without a comparator; a code, a display, both or nothing tells its unit."""
-    system, code = chance.choice(UNITS)
+    system, code = chance.choice((*UNITS, *[(UCUM, "mg")] * 8))
     unit = chance.choice((None, code, "milligram"))
     told = chance.choice(
         ({"system": system, "code": code}, {"system": system, "code": code}, {"system": system}, {})
