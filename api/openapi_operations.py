@@ -17,10 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from api import binary
 from api import openapi_examples as examples
 from api import openapi_parameters as parameters
 from api import openapi_responses as responses
-from api.openapi_schemas import reference
+from api.openapi_schemas import CONTENT, reference
 from models.definitions import RESOURCE_TYPES
 from models.errors import FhirError
 from service.interaction import Name, interpret
@@ -158,8 +159,12 @@ def _content(row: Row, resource_type: str) -> Json:
         return {
             JSON_PATCH: {"schema": reference("JSONPatch")},
             MERGE_PATCH: {"schema": reference("JSONMergePatch")},
-            responses.FHIR_JSON: {"schema": reference("FHIRPathPatch")},
+            **responses.resource(reference("FHIRPathPatch"))["content"],
         }
-    schema = reference(resource_type or "RequestBundle")
-    shown = examples.of_body(resource_type or "Bundle", of_update=row.name == Name.UPDATE)
-    return {responses.FHIR_JSON: {"schema": schema, **({} if row.by_criteria else shown)}}
+    shown = (
+        {}
+        if row.by_criteria
+        else examples.of_body(resource_type or "Bundle", of_update=row.name == Name.UPDATE)
+    )
+    content: Json = responses.resource(reference(resource_type or "RequestBundle"), **shown)["content"]
+    return {**content, binary.ANY_TYPE: {"schema": CONTENT}} if resource_type == binary.TYPE else content

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from api import binary
 from api import openapi_values as values
+from api.formats import MEDIA_TYPES, SHORT_NAMES
 from api.openapi_schemas import reference
 from models.definitions import RESOURCE_TYPES
 from service.capability import is_common
@@ -55,6 +57,8 @@ def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool 
     if name in SEARCHES and not path.endswith("/_search"):
         own = searched(resource_type, path)
         named += _CONTROLS
+    if resource_type == binary.TYPE and name in binary.WRITES:
+        named.append("X-Security-Context")
     if name.startswith("history"):
         named += ("_count", "_since", "_at")
     return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
@@ -207,8 +211,8 @@ _PART = {
 _FORMAT = {
     "_format": _query(
         "_format",
-        "Overrides Accept; JSON is the only format.",
-        {"type": "string", "enum": ["json", "application/json", "application/fhir+json", "text/json"]},
+        "Overrides Accept; also makes a Binary be answered as the resource.",
+        {"type": "string", "enum": [*SHORT_NAMES, *MEDIA_TYPES]},
     ),
     "_pretty": _query(
         "_pretty", "Whether to indent the answer.", {"type": "string", "enum": ["true", "false"]}
@@ -247,6 +251,11 @@ _REQUEST_HEADERS = {
         "Prefer",
         "return=minimal, return=representation or return=OperationOutcome; handling=strict refuses unknown "
         "search parameters, handling=lenient ignores them.",
+    ),
+    "X-Security-Context": _header(
+        "X-Security-Context",
+        "Reference that becomes the securityContext of a Binary whose content is sent raw.",
+        {"type": "string", "pattern": "^[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$"},
     ),
     "X-Request-Id": _header("X-Request-Id", "Name of this request in the logs; comes back in the answer."),
 }

@@ -39,8 +39,8 @@ INTERACTIONS = (
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
 MANDATORY = structure("CapabilityStatement").required | summary.ALWAYS_SHOWN
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
-FORMATS = ("application/fhir+json", "json")
-PATCH_FORMATS = (*MEMBERS, "application/fhir+json")
+FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
+PATCH_FORMATS = (*MEMBERS, "application/fhir+json", "application/fhir+xml")
 
 CONDITIONS: dict[str, Any] = {
     "versioning": "versioned-update",
@@ -156,7 +156,7 @@ def resource(resource_type: str) -> dict[str, Any]:
         "interaction": [{"code": code} for code in INTERACTIONS],
         **CONDITIONS,
         **({"searchInclude": ["*", *referred]} if referred else {}),
-        "searchRevInclude": referring(resource_type),
+        "searchRevInclude": ["*", *referring(resource_type)],
         "searchParam": [search_parameter(one) for one in known],
         "operation": operations(resource_type),
     }

@@ -54,6 +54,8 @@ class Context:
     what it has deleted so far, ``gathered`` the creations (statement, values) that wait to be sent together.
     ``pools`` is set for a single search, which borrows a connection itself when it knows which kind of
     plan it needs; such a Context has no ``connection`` of its own.
+    ``kept`` holds what the request says about the form of its answer in the URL: a client that cannot say
+    it in headers must find it in the links to the next page too.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
     """
@@ -70,6 +72,7 @@ class Context:
     gathered: list[tuple[str, list[Any]]] = field(default_factory=list)
     in_bundle: bool = False
     pools: Pools | None = None
+    kept: tuple[tuple[str, str], ...] = ()
     unaudited: list[AuditEntry] = field(default_factory=list)
 
     @property

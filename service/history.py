@@ -213,13 +213,14 @@ def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told]
     has_newer = more if backwards else asked.place is not None
     has_older = True if backwards else more
     path = "/".join(filter(None, (ctx.fhir_base, ask.resource_type, ask.id, "_history")))
-    links = [("self", url_of(path, asked.used))]
+    used = [*asked.used, *ctx.kept]
+    links = [("self", url_of(path, used))]
     if shown and (has_newer or has_older):
-        links.append(("first", url_of(path, asked.used)))
+        links.append(("first", url_of(path, used)))
     if shown and has_newer:
-        links.append(("previous", url_of(path, [*asked.used, _spelled(shown[0], newer=True)])))
+        links.append(("previous", url_of(path, [*used, _spelled(shown[0], newer=True)])))
     if shown and has_older:
-        links.append(("next", url_of(path, [*asked.used, _spelled(shown[-1], newer=False)])))
+        links.append(("next", url_of(path, [*used, _spelled(shown[-1], newer=False)])))
     return bundle("history", None, links, [_entry(ctx.fhir_base, told) for told in shown])
 
 

@@ -45,6 +45,13 @@ BATCH_BYTES = 8 * 1024 * 1024
 LOCK_TIMEOUT_MS = 200
 """How long writers queue behind a batch that waits for others."""
 
+PATIENCE_MS = 2_000
+"""Likewise while the table is vacuumed: PostgreSQL stops autovacuum for whoever has waited for a second
+(``deadlock_timeout``), and lets nobody through who gives up before."""
+
+VACUUMED = """SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::regclass AND granted
+    AND mode = 'ShareUpdateExclusiveLock')"""
+
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, *[1.0] * 300)
 """Between attempts to lock a type: transactions of clients end within minutes."""
 
@@ -176,14 +183,13 @@ async def _replaced(
     for row in rows:
         indexes, values = _indexed(settings, resource_type, row)
         groups[indexes].append(values)
-    before = [(row.id, row.version) for row in rows]
+    before, table = [(row.id, row.version) for row in rows], table_name(resource_type)
     for pause_s in PAUSES_S:
+        patience_ms = PATIENCE_MS if await connection.fetchval(VACUUMED, table) else LOCK_TIMEOUT_MS
         try:
             async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                await connection.execute(
-                    f"LOCK TABLE {table_name(resource_type)} IN SHARE ROW EXCLUSIVE MODE"
-                )
+                await connection.execute(f"SET LOCAL lock_timeout = {patience_ms}")
+                await connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
                 same = await _count_same(connection, resource_type, before)
                 for indexes, values in groups.items():
                     await connection.executemany(reindex_statement(resource_type, indexes), values)

@@ -81,7 +81,7 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
     if not rows or rows[0].resource_type != "Patient":
         read.present(await read.newest(ctx, "Patient", ask.id, permission))
     shown = [row for row in rows if row.resource_type in asked.types]
-    links = _links(f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
+    links = _links(ctx, f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
     return Answer(
         200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, [*shown, *linked]))
     )
@@ -217,8 +217,9 @@ async def _fetched(ctx: Context, targets: Iterable[tuple[str, str]], narrow: Nar
     return [Row._make((*record, "include")) for record in records]
 
 
-def _links(url: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
+def _links(ctx: Context, url: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
     used = [(name, value) for name, value in given.texts.items() if name != cursors.PARAMETER]
+    used += ctx.kept
     links = [("self", url_of(url, used))]
     if cursors.PARAMETER in given.texts or last is not None:
         links.append(("first", url_of(url, used)))

@@ -31,10 +31,18 @@ class Key:
     nullable: bool = True
 
 
+CODE_FIRST = """COALESCE(min(t COLLATE "C") FILTER (WHERE strpos(t, '|') = 0), min(t COLLATE "C"))"""
+"""A token's code where it has one; its other terms begin with the system, or are nothing else."""
+
+LEAST_QUANTITY = (
+    "COALESCE(min(i.canonical_low), min(i.canonical_high), min(i.low), min(i.high)) FROM index_quantity"
+)
+"""What is measured, in a unit that makes it comparable; of a quantity with an open side, the other."""
+
 LEAST = {
     "date": ("min(i.range_start) FROM index_date", "timestamptz"),
     "string": ('min(i.value COLLATE "C") FROM index_string', "text"),
-    "quantity": ("min(i.low) FROM index_quantity", "numeric"),
+    "quantity": (LEAST_QUANTITY, "numeric"),
 }
 """The least value of a parameter that a shared index table holds, with its column type."""
 
@@ -60,9 +68,8 @@ def key(sort: Sort, resource_type: str) -> Key:
     if one.store in LEAST:
         least, data_type = LEAST[one.store]
         return Key(f"(SELECT {least} {rows}", data_type, sort.descending)
-    held = (
-        f'(SELECT min(t COLLATE "C") FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + "=")}))'
-    )
+    least = CODE_FIRST if one.kind == "token" else 'min(t COLLATE "C")'
+    held = f"(SELECT {least} FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + '=')}))"
     if one.in_patient_column:
         held = f"COALESCE({literal(one.code + '=Patient/')} || r.patient, {held})"
     return Key(f'({held} COLLATE "C")', "text", sort.descending)

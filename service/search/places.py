@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from service.search.comparisons import Arguments
 
 EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius, (2a + b) / 3, of WGS 84.
+"""Mean radius (2a + b) / 3 of the ellipsoid of WGS 84: a = 6,378,137 m, a / (a - b) = 298.257223563.
 
-Source: Department of Defense World Geodetic System 1984, NIMA TR8350.2, table 3.1, https://earth-info.nga.mil,
-read 2026-11-26.
+Source: NGA.STND.0036, Department of Defense World Geodetic System 1984, defining parameters.
 """
 
 DEFAULT_DISTANCE_KM = 50

@@ -154,17 +154,7 @@ class Builder:
         parts += self.columns(clause, alias)
         if any(isinstance(one, Present) for one in clause.operands):
             parts.append(self.present(clause.parameter, resource_type, alias))
-        parts += [
-            f"({' AND '.join(self.any_term([text], resource_type, alias) for text in one.terms)})"
-            for one in clause.operands
-            if isinstance(one, Sounds)
-        ]
-        stem = f"{alias}.{clause.parameter.column}"
-        parts += [
-            places.condition(self, one, f"{stem}_latitude", f"{stem}_longitude")
-            for one in clause.operands
-            if isinstance(one, Near)
-        ]
+        parts += self.alike(clause, resource_type, alias)
         rows = [one for one in clause.operands if isinstance(one, Text | Amount | Moment)]
         if words := [one for one in clause.operands if isinstance(one, Words)]:
             parts.append(self.shared(clause, "text", words, resource_type, alias))
@@ -174,6 +164,18 @@ class Builder:
             parts += [self.typed_date(clause.parameter, one, alias) for one in rows]
         held = parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})" if parts else "FALSE"
         return f"NOT {held}" if clause.modifier == "not" else held
+
+    def alike(self, clause: Clause, resource_type: str, alias: str) -> list[str]:
+        """Operands that say what a value is like: names by their sound, positions by their distance."""
+        conditions = []
+        stem = f"{alias}.{clause.parameter.column}"
+        for one in clause.operands:
+            if isinstance(one, Sounds):
+                terms = [self.any_term([text], resource_type, alias) for text in one.terms]
+                conditions.append(f"({' AND '.join(terms)})")
+            elif isinstance(one, Near):
+                conditions.append(places.condition(self, one, f"{stem}_latitude", f"{stem}_longitude"))
+        return conditions
 
     def columns(self, clause: Clause, alias: str) -> list[str]:
         """Operands that are plain columns: the patient's id and the resource's own."""

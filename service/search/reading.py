@@ -79,6 +79,9 @@ BY_MODIFIER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
 HINTS = {"special": places.HINT}
 """How a value is written, where that is not obvious."""
 
+HIERARCHY = "; it applies to uris, since no hierarchy of codes or resources is known here"
+"""Why ``:above`` and ``:below`` are refused elsewhere."""
+
 KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
 """Modifiers that change how a value is compared, not what it is."""
 
@@ -89,9 +92,14 @@ class Unknown(Exception):
     """Something that this server does not know; whether that is an error depends on the handling."""
 
 
-def named(name: str) -> str:
+def named(name: str, otherwise: str = "with this name") -> str:
     """A parameter's name for a text, unless it could carry something else."""
-    return f"'{name}'" if SAFE_NAME.fullmatch(name) else "with this name"
+    return f"'{name}'" if SAFE_NAME.fullmatch(name) else otherwise
+
+
+def place(name: str) -> str | None:
+    """Where in the request a parameter is, for an issue."""
+    return f"http.{name}" if SAFE_NAME.fullmatch(name) else None
 
 
 def without_value(name: str) -> NoReturn:
@@ -102,19 +110,22 @@ def without_value(name: str) -> NoReturn:
 def unreadable(name: str, hint: str = "") -> BadRequest:
     """The error for a value that cannot be read."""
     text = f"The value of the search parameter {named(name)} cannot be read.{hint and ' '}{hint}"
-    return BadRequest(issues=[Issue("invalid", text, f"http.{name}" if name.isidentifier() else None)])
+    return BadRequest(issues=[Issue("invalid", text, place(name))])
 
 
-def unsupported_modifier(name: str) -> BadRequest:
+def unsupported_modifier(name: str, reason: str = "") -> BadRequest:
     """The error for a modifier; ignoring one would change what the rest means."""
-    text = f"The search parameter {named(name)} has a modifier that is not supported here."
-    return BadRequest(issues=[Issue("not-supported", text)])
+    text = f"The search parameter {named(name)} has a modifier that is not supported here{reason}."
+    return BadRequest(issues=[Issue("not-supported", text, place(name))])
 
 
 def unknown_value_set(name: str) -> BadRequest:
     """The error for a value set whose codes are not known."""
-    text = f"The search parameter {named(name)} names a value set whose codes are not known here."
-    return BadRequest(issues=[Issue("not-supported", text)])
+    text = (
+        f"The search parameter {named(name)} names a value set whose codes are not known here; "
+        "known are those that R4 binds to its codes."
+    )
+    return BadRequest(issues=[Issue("not-supported", text, place(name))])
 
 
 def listed(value: str) -> list[str]:
@@ -228,7 +239,7 @@ class Reader:
             known |= OF_FILTERS.get(one.kind, frozenset())
         plain = one.store in {"sound", "text"} or (one.store == "id" and modifier != "not")
         if modifier and (plain or modifier not in known):
-            raise unsupported_modifier(name)
+            raise unsupported_modifier(name, HIERARCHY if modifier in {"above", "below"} else "")
 
     def union(self, resource_type: str, one: Parameter, name: str, modifier: str, value: str) -> Criterion:
         """Read a parameter that means any of others; a negation must hold for all of them."""
@@ -286,13 +297,20 @@ def bare(operand: Operand) -> str:
 
 
 def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) -> list[Include]:
-    """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type.
+    """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type, or to it.
 
     Raises:
         Unknown: there is no such type or reference parameter.
     """
     source_type, _, rest = value.partition(":")
-    if value == "*" and not reverse:
+    if value == "*" and reverse:
+        return [
+            Include(name, one, None, iterate, reverse)
+            for name in RESOURCE_TYPES
+            for one in parameters(name).values()
+            if one.kind == "reference" and resource_type in targets(one)
+        ]
+    if value == "*":
         source_type, rest = resource_type, value
     if source_type not in RESOURCE_TYPES:
         raise Unknown(NO_INCLUDE)

@@ -85,7 +85,14 @@ def test_a_format_that_is_not_offered_is_refused_before_anything_is_stored(
 
 
 def test_a_search_form_of_another_type_is_refused(operator: httpx.Client) -> None:
-    assert operator.post("/Patient/_search", content=b"family=x").status_code == 415
+    for content_type in ({}, {"Content-Type": "application/json"}):
+        answer = operator.post("/Patient/_search", content=b"family=x", headers=content_type)
+        assert answer.status_code == 415
+
+
+def test_a_search_form_may_be_empty(operator: httpx.Client) -> None:
+    answer = operator.post("/Patient/_search?family=nobody-of-this-name")
+    assert (answer.status_code, answer.json()["type"]) == (200, "searchset")
 
 
 MALFORMED: dict[str, tuple[bytes, int]] = {

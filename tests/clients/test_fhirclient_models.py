@@ -70,8 +70,10 @@ def test_a_single_resource_of_a_type_is_read_in_full_and_in_part(
     operator: httpx.Client, resource_type: str
 ) -> None:
     first = answered(operator.get(f"/{resource_type}?_count=1"))["entry"][0]["resource"]
-    assert answered(operator.get(f"/{resource_type}/{first['id']}")) == first
-    assert answered(operator.get(f"/{resource_type}/{first['id']}/_history/{first['meta']['versionId']}"))
+    url, version = f"/{resource_type}/{first['id']}", first["meta"]["versionId"]
+    as_resource = {"Accept": "application/fhir+json"}
+    assert answered(operator.get(url, headers=as_resource)) == first
+    assert answered(operator.get(f"{url}/_history/{version}", headers=as_resource))
     for part in ("true", "text", "data"):
         answered(operator.get(f"/{resource_type}?_id={first['id']}&_summary={part}"))
 

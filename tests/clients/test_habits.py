@@ -94,7 +94,7 @@ def test_what_shapes_the_answer_is_no_criterion_of_a_creation(operator: httpx.Cl
 
 
 @pytest.mark.parametrize(
-    "unknown", ["return=everything", "return=presentation", "return=", "handling=maybe", "x", ";,=", "x=1; y"]
+    "unknown", ["return=everything", "return=presentation", "return=", "x", ";,=", "x=1; y"]
 )
 def test_a_preference_that_is_not_known_is_ignored(unknown: str, operator: httpx.Client) -> None:
     """RFC 7240 section 2 demands it."""

@@ -213,6 +213,18 @@ async def test_it_waits_for_a_writer_who_wins_and_holds_no_other_writer_up(pract
     await other.close()
 
 
+async def test_it_waits_longer_while_the_table_is_vacuumed(practice, practice_url, settings, monkeypatch):
+    monkeypatch.setattr(reindexing, "PAUSES_S", (0.01,))
+    vacuum = await asyncpg.connect(practice_url, server_settings=dict(SERVER_SETTINGS))
+    await vacuum.execute("BEGIN; LOCK TABLE fhir_patient IN SHARE UPDATE EXCLUSIVE MODE")
+    running = asyncio.create_task(reindex(practice, settings, types=["Patient"]))
+    await asyncio.sleep(3 * reindexing.LOCK_TIMEOUT_MS / 1000)
+    assert not running.done()
+    await vacuum.execute("ROLLBACK")
+    assert (await running).changed_meanwhile == 0
+    await vacuum.close()
+
+
 async def test_it_gives_up_on_a_writer_that_never_ends(practice, practice_url, settings, monkeypatch):
     monkeypatch.setattr(reindexing, "PAUSES_S", (0.01,))
     writer = await asyncpg.connect(practice_url, server_settings=dict(SERVER_SETTINGS))

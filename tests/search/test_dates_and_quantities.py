@@ -125,7 +125,24 @@ async def test_two_dates_must_both_hold(dates):
 
 
 @pytest.mark.parametrize(
-    "value", ["yesterday", "2026-13", "2026-02-30", "2026-1-1", "xx2026", "2026-01-01T25:00Z", "gt"]
+    "value",
+    [
+        "yesterday",
+        "2026-13",
+        "2026-02-30",
+        "2026-1-1",
+        "xx2026",
+        "GE2026",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T25:00Z",
+        "2026-01-01T12",
+        "2026-01-01T12:60Z",
+        "2026-01-01T12:00:61Z",
+        "2026-01-01T12:00:00%2B14:30",
+        "T12:00",
+        "0000",
+        "gt",
+    ],
 )
 async def test_what_is_no_date_is_refused(shelf, value):
     with pytest.raises(BadRequest) as refused:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.errors import BadRequest
+from service.search import query
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -146,6 +147,45 @@ async def test_a_value_that_cannot_be_read_is_refused_even_when_lenient(shelf, t
     assert refused.value.issues[0].code == "invalid"
     name = text.partition("=")[0]
     assert refused.value.issues[0].text == f"The value of the search parameter '{name}' cannot be read."
+
+
+async def test_a_refusal_names_the_parameter_in_its_expression(shelf):
+    for text, place in (
+        ("death-date=x", "http.death-date"),
+        ("shoe-size=1", "http.shoe-size"),
+        ("gender:exact=male", "http.gender:exact"),
+        ("gender:in=urn:unknown", "http.gender:in"),
+        ("link:Patient.birthdate=x", "http.birthdate"),
+        ("%3Cb%3E=9", None),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            await shelf.page("Patient", text)
+        assert refused.value.issues[0].expression == place
+
+
+async def test_a_count_over_the_greatest_page_is_shown_as_what_was_used(people):
+    asked = query.parse("Patient", [("_count", "99999"), ("gender", "male")], base_url="http://fhir.test")
+    assert asked.used == [("_count", "1000"), ("gender", "male")]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Observation?code:above=1", True),
+        ("Observation?code:below=1", True),
+        ("Location?partof:below=1", True),
+        ("Observation?code:exact=1", False),
+    ],
+)
+async def test_a_hierarchy_that_is_not_known_is_refused_with_the_reason(shelf, text, why):
+    resource_type, _, asked = text.partition("?")
+    with pytest.raises(BadRequest) as refused:
+        await shelf.page(resource_type, asked, strict=False)
+    named = asked.partition("=")[0]
+    reason = "; it applies to uris, since no hierarchy of codes or resources is known here"
+    assert refused.value.issues[0].text == (
+        f"The search parameter '{named}' has a modifier that is not supported here{reason if why else ''}."
+    )
 
 
 @pytest.mark.parametrize(
