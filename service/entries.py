@@ -58,8 +58,9 @@ def place(number: int) -> str:
 
 
 def placed(issue: Issue, number: int) -> Issue:
-    """Say of a finding which entry it is about."""
-    inside = (issue.expression or "").partition(".")[2]
+    """Say of a finding which entry it is about; a parameter has no place in its resource."""
+    start, _, inside = (issue.expression or "").partition(".")
+    inside = "" if start == "http" else inside
     return replace(issue, expression=f"{place(number)}.resource.{inside}" if inside else place(number))
 
 

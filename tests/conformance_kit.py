@@ -126,7 +126,8 @@ def statuses(answer: httpx.Response) -> list[int]:
 
 def placed(client: httpx.Client, answer: httpx.Response, number: int) -> Document:
     """Read what an entry of a bundle has stored, from where its response says it is."""
-    found = client.get(answer.json()["entry"][number]["response"]["location"])
+    where = answer.json()["entry"][number]["response"]["location"]
+    found = client.get(where, headers={"Accept": FHIR_JSON})
     assert found.status_code == 200, found.text
     document: Document = found.json()
     return document

@@ -89,12 +89,12 @@ def test_an_unknown_parameter_is_told_and_ignored_unless_that_is_refused(client,
         assert (outcome["issue"][0]["severity"], outcome["issue"][0]["code"]) == ("warning", "not-supported")
         assert "nonsense" in outcome["issue"][0]["details"]["text"]
     strict = client.get(asked, headers={"Prefer": "handling=strict"})
-    assert "nonsense" in refusal(strict, 400, "not-supported")
+    assert "nonsense" in refusal(strict, 400, "not-supported", "http.nonsense")
     refusal(client.get(asked, headers={"Prefer": "handling=foo"}), 400, "invalid")
     form = client.post(
         "/Observation/_search", data={"nonsense": "1"}, headers={**FORM, "Prefer": "handling=strict"}
     )
-    refusal(form, 400, "not-supported")
+    refusal(form, 400, "not-supported", "http.nonsense")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_an_unknown_order_is_told_or_refused(client, family):
     assert len(found(answer)) == 7
     assert answer.json()["entry"][-1]["search"]["mode"] == "outcome"
     strict = client.get(f"/Patient?{family}&_sort=nonsense", headers={"Prefer": "handling=strict"})
-    refusal(strict, 400, "not-supported")
+    refusal(strict, 400, "not-supported", "http._sort")
 
 
 PARTS = {

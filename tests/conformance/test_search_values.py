@@ -230,7 +230,9 @@ def test_a_quantity_is_compared_in_its_unit(shelf, value, expected):
 
 @pytest.mark.parametrize("value", ["abc", "5|", "5|a|b|c", "gt", "1,abc"])
 def test_what_is_no_quantity_is_refused(shelf, value):
-    refusal(shelf.get("/Observation", params={"value-quantity": value}), 400, "invalid")
+    refusal(
+        shelf.get("/Observation", params={"value-quantity": value}), 400, "invalid", "http.value-quantity"
+    )
 
 
 def test_a_uri_is_compared_exactly_or_by_the_segments_of_its_path(shelf):
