@@ -20,16 +20,13 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from service.search import places, terminology
+from service.search.moments import DATES, moment
 from service.search.registry import Parameter, Path
 from service.search.sounds import sounds
 from service.search.values import (
-    ALWAYS,
     CANONICAL,
-    NEVER,
-    Interval,
     ancestors,
     folded,
-    interval,
     relative,
     term,
     token_term,
@@ -299,32 +296,6 @@ def repeated_date(one: Parameter, way: Path) -> Visit:
             rows.dates.append((code, *found))
 
     return visit
-
-
-def moment(value: Any) -> Interval | None:
-    """A date, dateTime or instant: the time it covers at its precision."""
-    return interval(value) if isinstance(value, str) else None
-
-
-def period(value: Any) -> Interval | None:
-    """A Period; a missing side is open."""
-    start = interval(value["start"]) if "start" in value else (NEVER, NEVER)
-    end = interval(value["end"]) if "end" in value else (ALWAYS, ALWAYS)
-    if start is None or end is None or ("start" not in value and "end" not in value):
-        return None
-    return start[0], end[1]
-
-
-def timing(value: Any) -> Interval | None:
-    """A Timing: from the first to the last of its events, or the bounds of its repetition."""
-    events = [found for event in value.get("event", ()) if event and (found := interval(event))]
-    if events:
-        return min(found[0] for found in events), max(found[1] for found in events)
-    bounds = value.get("repeat", {}).get("boundsPeriod")
-    return period(bounds) if bounds else None
-
-
-DATES: dict[str, Callable[[Any], Interval | None]] = {"Period": period, "Timing": timing}
 
 
 LEAVES: dict[str, Callable[[Parameter, Path], Visit]] = {
