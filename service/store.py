@@ -74,7 +74,7 @@ async def write(ctx: Context, change: Change) -> Version:
             identifier is taken, or what is referred to was deleted; nothing was stored.
     """
     head, tail = _around_instant(change)
-    indexes = _index_rows(change.extracted)
+    indexes = index_rows(change.extracted)
     shape = Shape(
         change.resource_type,
         creates=change.version == 1,
@@ -137,7 +137,8 @@ def _around_instant(change: Change) -> tuple[str, str]:
     return head, f'"{meta_text}{rest_text}'
 
 
-def _index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...]]]:
+def index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...]]]:
+    """Sort the index of a document by the tables that keep it; a table without rows is left out."""
     if extracted is None:
         return {}
     rows: tuple[Sequence[tuple[Any, ...]], ...] = (
