@@ -20,7 +20,7 @@ from typing import Any
 
 from models.errors import BadRequest
 from models.resource import table_name
-from service.search import includes, ordering, selectivity
+from service.search import crowds, includes, ordering, selectivity, spans
 from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Narrow, everything
 from service.search.ordering import Key
 from service.search.predicates import Builder
@@ -50,10 +50,11 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     ``now`` is what an approximate date (``ap``) is near to; the database's clock when absent.
     """
     build = Builder(query.resource_type, narrow, now, selective=selectivity.named(query.criteria))
-    where = conditions(build, query)
+    keys = ordering.keys(query, resumable=resumable(query.criteria))
+    crowd = crowds.drawing(query, keys)
+    where = conditions(build, query, apart=crowd)
     if where is None:
         return None
-    keys = ordering.keys(query, resumable=resumable(query.criteria))
     backwards = query.cursor is not None and query.cursor.backwards
     if query.cursor is not None:
         try:
@@ -66,7 +67,8 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     selected = "".join(f", {key.expression} AS key{number}" for number, key in enumerate(keys))
     columns = "r.id, r.version, r.last_updated, r.body"
     limit = build.argument(query.count + 1)
-    source = f"{rows(query, where)} ORDER BY {order} LIMIT {limit}"
+    tail = f"ORDER BY {order} LIMIT {limit}"
+    source = f"{rows(build, query, where, tail, crowd)} {tail}"
     numbered = f"{selected}, row_number() OVER (ORDER BY {order}) AS place"
     if query.includes:
         matches = f"SELECT {columns}, r.patient, r.terms{numbered} {source}"
@@ -87,12 +89,20 @@ def bounded(sql: str, keys: tuple[Key, ...]) -> str:
     return f"{head} FROM ({sql}) AS answered ORDER BY place NULLS LAST"
 
 
-def rows(query: Query, where: list[str]) -> str:
-    """The matches; found before they are put in order where they can only be few."""
+def rows(build: Builder, query: Query, where: list[str], tail: str, crowd: Clause | None) -> str:
+    """The matches; found before they are put in order where they can only be few, by date in two parts."""
     table, condition = table_name(query.resource_type), " AND ".join(where)
+    if crowd is not None:
+        return crowds.rows(build, query, crowd, condition, tail)
     if selectivity.few(query.criteria):
         # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
         return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
+    if (bound := spans.bound(query.criteria, query.resource_type)) is not None:
+        short, long = spans.parts(query.resource_type, build.argument(bound, "timestamptz"))
+        return (
+            f"FROM ((SELECT * FROM {table} r WHERE {condition} AND {short} {tail}) UNION ALL "
+            f"(SELECT * FROM {table} r WHERE {condition} AND {long} {tail})) r"
+        )
     return f"FROM {table} r WHERE {condition}"
 
 
@@ -106,12 +116,13 @@ def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> State
     return Statement(sql, tuple(build.arguments))
 
 
-def conditions(build: Builder, query: Query) -> list[str] | None:
-    """What a row must satisfy to match and to be seen."""
+def conditions(build: Builder, query: Query, *, apart: Criterion | None = None) -> list[str] | None:
+    """What a row must satisfy to match and to be seen; but for the criterion ``apart``."""
     visible = build.visible(query.resource_type, "r")
     if visible is None:
         return None
-    where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in query.criteria)]
+    criteria = [criterion for criterion in query.criteria if criterion is not apart]
+    where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in criteria)]
     return [*where, COMMITTED] if resumable(query.criteria) or begins(query) else where
 
 
