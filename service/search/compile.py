@@ -20,7 +20,7 @@ from typing import Any
 
 from models.errors import BadRequest
 from models.resource import table_name
-from service.search import crowds, includes, ordering, selectivity, spans
+from service.search import alphabet, crowds, includes, ordering, selectivity, spans
 from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Narrow, everything
 from service.search.ordering import Key
 from service.search.predicates import Builder
@@ -68,7 +68,10 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     columns = "r.id, r.version, r.last_updated, r.body"
     limit = build.argument(query.count + 1)
     tail = f"ORDER BY {order} LIMIT {limit}"
-    source = f"{rows(build, query, where, tail, crowd)} {tail}"
+    if alphabet.applies(query):
+        source = f"{alphabet.rows(build, query, ' AND '.join(where), limit)} {tail}"
+    else:
+        source = f"{rows(build, query, where, tail, crowd)} {tail}"
     numbered = f"{selected}, row_number() OVER (ORDER BY {order}) AS place"
     if query.includes:
         matches = f"SELECT {columns}, r.patient, r.terms{numbered} {source}"

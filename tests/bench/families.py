@@ -171,6 +171,9 @@ def count(name: str, ask: Ask | Callable[[Person], Ask]) -> Family:
 
 MEDS, OBS, DOCS = "MedicationRequest", "Observation", "DocumentReference"
 ACTIVE = ("status", "active")
+ALL = ("_count", "200")
+"""Room for all observations of a long chart."""
+
 NEWEST = ("_sort", "-date")
 
 FAMILIES = (
@@ -203,7 +206,7 @@ FAMILIES = (
     Family(
         "date+patient",
         lambda p: own(
-            p, OBS, ("date", f"ge{p.weight['effectiveDateTime'][:10]}"), marker=p.id("obs", "weight")
+            p, OBS, ("date", f"ge{p.weight['effectiveDateTime'][:10]}"), ALL, marker=p.id("obs", "weight")
         ),
     ),
     broad("date oldest first", page(OBS, ("date", "ge2025-09-01"), ("_sort", "date"))),
@@ -217,6 +220,10 @@ FAMILIES = (
             ("birthdate", p.chart[p.id("pat")]["birthDate"]),
             marker=p.id("pat"),
         ),
+    ),
+    Family(
+        "birth date",
+        lambda p: find("Patient", ("birthdate", p.chart[p.id("pat")]["birthDate"]), marker=p.id("pat")),
     ),
     broad("string", page("Patient", ("given", "ada,ben,pia,leo"))),
     Family(
@@ -293,7 +300,7 @@ FAMILIES = (
     Family(
         "system+patient",
         lambda p: own(
-            p, "", ("_type", "Observation,DocumentReference"), marker=p.id("obs", "weight"), least=8
+            p, "", ("_type", "Observation,DocumentReference"), ALL, marker=p.id("obs", "weight"), least=8
         ),
     ),
     broad(

@@ -14,6 +14,14 @@ from models.errors import BadRequest
 from service.search import crowds
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+CITIES = {
+    0: ("Bonn",),
+    1: ("Celle", "Aachen"),
+    2: ("aachen", "Áachen"),
+    4: ("A" * 70 + "B",),
+    5: ("Bonn",),
+    8: ("A" * 70,),
+}
 
 
 @pytest.fixture
@@ -24,6 +32,7 @@ async def people(shelf):
     ):
         person = {"resourceType": "Patient", "id": f"p{number}", "gender": "female" if number % 2 else "male"}
         person["name"] = [{"family": "ÄBCDEFGHI"[number], "given": ["Ada"]}]
+        person["address"] = [{"city": city} for city in CITIES.get(number, ())]
         if birthday:
             person["birthDate"] = birthday
         await shelf.put(person, at=START + timedelta(minutes=number))
@@ -55,6 +64,10 @@ async def walk(shelf, text, direction, cursor=None):
         ("_sort=gender,birthdate", "713548062"),
         ("_sort=family", "012345678"),
         ("_sort=-family", "876543210"),
+        ("_sort=address-city", "841205367"),
+        ("_sort=-address-city", "051248367"),
+        ("_sort=address-city&birthdate=ge1980-05-01", "810367"),
+        ("_sort=address-city&given=ada", "841205367"),
         ("_sort=general-practitioner,-_id", "876543210"),
         ("birthdate=ge1980", "013678"),
         ("birthdate=ge1980-03&_sort=birthdate", "731860"),

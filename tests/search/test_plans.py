@@ -31,6 +31,7 @@ FAMILIES = {
     "requester_and_status": "MedicationRequest?requester=Practitioner/d7&status=active&_sort=-authoredon",
     "changes_since": "EpisodeOfCare?_lastUpdated=gt2026-01-01T04:00:00Z&_count=50",
     "name": "Patient?name=fischer7",
+    "by_name": "Patient?_sort=family&_count=20",
     "name_and_birth": "Patient?family:exact=Fischer7&birthdate=1985-01-02",
     "chain_to_patient": "MedicationRequest?patient.identifier=urn:mrn|7",
     "chain_to_practitioner": "MedicationRequest?requester.name=kim7",

@@ -33,6 +33,7 @@ FAMILIES = (
     "Encounter?_revinclude=Provenance:target",
     "Appointment?date=ge2026-03-01&date=lt2026-03-08&_sort=date",
     "DocumentReference?_content=nausea&_sort=-date",
+    "Patient?gender=female&_sort=-family",
 )
 
 
