@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.tables import index_long_dates
+
 revision = "0019"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
-
-LONG = "(({date}_end AT TIME ZONE 'UTC') > ({date}_start AT TIME ZONE 'UTC') + interval '24:00:00') IS TRUE"
 
 HAVE_ONE = {
     "fhir_appointment": "date",
@@ -36,14 +36,10 @@ def upgrade() -> None:
     """Create the indexes."""
     op.execute("SET LOCAL lock_timeout = '5s'")
     for table, date in (HAVE_ONE | NEW).items():
-        newest = sa.column(f"{date}_start").desc().nulls_last()
         if table in NEW:
+            newest = sa.column(f"{date}_start").desc().nulls_last()
             op.create_index(f"{table}_by_date", table, [newest, "id"])
-        long = sa.text(LONG.format(date=date))
-        op.create_index(f"{table}_by_long_date", table, [newest, "id"], postgresql_where=long)
-        # The planner has to know how few they are.
-        takes_long = LONG.format(date=date).removesuffix(" IS TRUE")
-        op.execute(f"CREATE STATISTICS {table}_long ON {takes_long} FROM {table}")
+        index_long_dates(table, date)
 
 
 def downgrade() -> None:
