@@ -36,7 +36,11 @@ BYTES_OF_LOG = 12 * 1024**3
 
 WARM_UP, SECONDS = 40, 6.0
 SETTINGS = {"max_wal_size": "8GB"}
-PREPARE = "CREATE SCHEMA IF NOT EXISTS bench; CREATE TABLE IF NOT EXISTS bench.loaded (patients int NOT NULL)"
+PREPARE = """
+CREATE SCHEMA IF NOT EXISTS bench;
+CREATE TABLE IF NOT EXISTS bench.loaded (patients int NOT NULL, whole boolean NOT NULL);
+"""
+LOADED = "SELECT coalesce(max(patients), 0), coalesce(bool_and(whole), TRUE) FROM bench.loaded"
 
 Results = dict[str, dict[str, Any]]
 
@@ -122,15 +126,16 @@ async def grown(dsn: str, size: int, jobs: int) -> bool:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(PREPARE)
-        before = await connection.fetchval("SELECT coalesce(max(patients), 0) FROM bench.loaded")
-        if before != await connection.fetchval("SELECT count(*) FROM fhir_patient"):
+        before, whole = await connection.fetchrow(LOADED)
+        if not whole:
             raise BenchError("A load was interrupted here; remove the directory and begin again.")
         if before > size:
             say(f"Not measured at {size:,} patients: there are {before:,} already.")
             return False
         if before < size:
+            await connection.execute("INSERT INTO bench.loaded VALUES ($1, FALSE)", size)
             await loading.grow(dsn, BASE_URL, (before, size), say, jobs)
-            await connection.execute("INSERT INTO bench.loaded VALUES ($1)", size)
+            await connection.execute("UPDATE bench.loaded SET whole = TRUE")
             await connection.execute("CHECKPOINT")
         bytes_used = await connection.fetchval("SELECT pg_database_size(current_database())")
         say(f"The database has {bytes_used / 1024**3:.2f} GB.")
