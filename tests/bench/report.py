@@ -42,11 +42,12 @@ BARS = (
 )
 """The bars of the project's design for the load tool's workloads; each leaves every peer 2.4 times behind."""
 
-FAMILY_BARS = {"since (broad)": 4.0, "_include": 3.0, "_revinclude": 3.0, "versions": 3.0}
-"""The same bars for families that do the same work."""
-
-PATIENT_SCOPED = 2.5
-"""The bar of a search in one patient's record."""
+FAMILY_BARS = {
+    **dict.fromkeys(("token+patient", "date+patient", "quantity+patient", "_sort+patient"), 2.5),
+    "since (broad)": 4.0,
+    "versions": 3.0,
+}
+"""The same bars for families that do the same work: searches in one record, changes, one history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,7 @@ def title(family: Family) -> str:
 def family_bars() -> Iterator[Bar]:
     """The families as workloads, each with its bar."""
     for family in FAMILIES:
-        scoped = PATIENT_SCOPED if "+patient" in family.name else None
-        yield Bar(title(family), FAMILY_BARS.get(title(family), scoped))
+        yield Bar(title(family), FAMILY_BARS.get(title(family)))
 
 
 def read(path: Path) -> list[Row]:
