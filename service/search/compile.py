@@ -100,13 +100,22 @@ def rows(build: Builder, query: Query, where: list[str], tail: str, crowd: Claus
     if selectivity.few(query.criteria):
         # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
         return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
-    if (bound := spans.bound(query.criteria, query.resource_type)) is not None:
-        short, long = spans.parts(query.resource_type, build.argument(bound, "timestamptz"))
-        return (
-            f"FROM ((SELECT * FROM {table} r WHERE {condition} AND {short} {tail}) UNION ALL "
-            f"(SELECT * FROM {table} r WHERE {condition} AND {long} {tail})) r"
-        )
+    if (parts := halves(build, query)) is not None:
+        found = (f"(SELECT * FROM {table} r WHERE {condition} AND {part} {tail})" for part in parts)
+        return f"FROM ({' UNION ALL '.join(found)}) r"
     return f"FROM {table} r WHERE {condition}"
+
+
+def halves(build: Builder, query: Query) -> tuple[str, str] | None:
+    """Two conditions that part the rows so that an index serves each part; None where one serves all."""
+    if (bound := spans.bound(query.criteria, query.resource_type)) is not None:
+        return spans.parts(query.resource_type, build.argument(bound, "timestamptz"))
+    keys = ordering.keys(query, resumable=resumable(query.criteria))
+    if (reached := ordering.reached(query, keys)) is not None:
+        (date,) = keys
+        before = f"{date.expression} <= {build.argument(reached, date.data_type)}"
+        return before, f"{date.expression} IS NULL"
+    return None
 
 
 def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:

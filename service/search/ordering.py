@@ -111,6 +111,16 @@ def after(build: Builder, ordered: tuple[Key, ...], cursor: Cursor) -> str:
     return lexicographic(build, ordered, values, operator, cursor)
 
 
+def reached(query: Query, ordered: tuple[Key, ...]) -> Value:
+    """Return the date after which a page of a list newest first goes on, where rows may be without one."""
+    cursor = query.cursor
+    if cursor is None or cursor.backwards or len(ordered) != 1:
+        return None
+    (one,) = ordered
+    dated = one.expression == f"r.{spans.column(query.resource_type)}"
+    return read_key(cursor.keys[0], one.data_type) if dated and one.nullable and one.descending else None
+
+
 def row_comparison(
     build: Builder, ordered: tuple[Key, ...], values: list[Value], operator: str, row_id: str
 ) -> str:
@@ -136,7 +146,7 @@ def lexicographic(
     options.append(" AND ".join([*equal, f"r.id {operator} {build.argument(cursor.id)}"]))
     found = "(" + " OR ".join(f"({option})" for option in options) + ")"
     first, value = ordered[0], values[0]
-    if first.nullable or value is None:
+    if value is None or (first.nullable and not cursor.backwards):
         return found
     # Said only to let the planner begin where the page begins.
     operator = "<=" if first.descending is not cursor.backwards else ">="

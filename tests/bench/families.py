@@ -20,6 +20,7 @@ from bench import population
 from bench.driver import Ask
 
 from models.kat.systems import LOINC, UCUM
+from service.search import cursors
 
 PAGE = 50
 VERSIONS = 5
@@ -126,6 +127,13 @@ def window(person: Person) -> Ask:
         ("_count", "500"),
         marker=person.weight["id"],
     )
+
+
+def deep(person: Person) -> Ask:
+    """Ask for the page after some weight, of all observations newest first."""
+    at = datetime.fromisoformat(person.weight["effectiveDateTime"])
+    place = cursors.write(backwards=False, keys=[at], row_id=person.weight["id"])
+    return page("Observation", ("_sort", "-date"), ("_page", place))
 
 
 def order(person: Person, *pairs: tuple[str, str], least: int = 1) -> Ask:
@@ -310,6 +318,7 @@ FAMILIES = (
     broad("since", lambda p: page("EpisodeOfCare", ("_lastUpdated", f"ge{p.instant}"))),
     Family("_sort+patient", lambda p: own(p, DOCS, NEWEST, marker=p.id("note", "intake"), least=3)),
     broad("_sort newest first", page(DOCS, NEWEST)),
+    broad("next page", deep),
     broad("_sort by name", page("Patient", ("_sort", "family"))),
     Family("_summary=count+patient", lambda p: counted(OBS, ("patient", p.patient))),
     Family("_total+patient", lambda p: own(p, OBS, ("_total", "accurate"), least=5)),
