@@ -53,12 +53,24 @@ WITHOUT_PATIENT = frozenset(
 
 BY_DATE = {
     "Appointment": "date",
+    "Communication": "sent",
     "DocumentReference": "date",
     "Encounter": "date",
+    "EpisodeOfCare": "date",
+    "MedicationAdministration": "effective_time",
+    "MedicationDispense": "whenhandedover",
     "MedicationRequest": "authoredon",
     "Observation": "date",
+    "Patient": "birthdate",
+    "Procedure": "date",
+    "QuestionnaireResponse": "authored",
+    "ServiceRequest": "authored",
+    "Task": "authored_on",
 }
-"""The date by which all patients' resources of a type are listed, newest first."""
+"""The date by which all patients' resources of a type are found and listed, newest first."""
+
+LONG = "(({date}_end AT TIME ZONE 'UTC') > ({date}_start AT TIME ZONE 'UTC') + interval '24:00:00') IS TRUE"
+"""That a date covers more than a day; in words that an index may have as its condition."""
 
 INDEX_STRING = Table(
     "index_string",
@@ -170,6 +182,8 @@ def add_indexes(resource_type: str) -> None:
     if resource_type in BY_DATE:
         newest = table.c[f"{BY_DATE[resource_type]}_start"].desc().nulls_last()
         Index(f"{table.name}_by_date", newest, table.c.id)
+        long = text(LONG.format(date=BY_DATE[resource_type]))
+        Index(f"{table.name}_by_long_date", newest, table.c.id, postgresql_where=long)
     if "near_latitude" in table.c:
         Index(f"{table.name}_by_place", table.c.near_latitude, table.c.near_longitude)
     if resource_type not in WITHOUT_PATIENT:

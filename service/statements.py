@@ -78,7 +78,7 @@ INDEX_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "index_text": (("parameter", "text"), ("words", "text")),
 }
 
-_VALUES = {
+COMPUTED = {
     "words": "CASE entry.parameter WHEN ':text' THEN array_to_tsvector(string_to_array(entry.words, ' ')) "
     "ELSE to_tsvector('english', entry.words) END"
 }
@@ -254,7 +254,7 @@ def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[s
         columns = INDEX_COLUMNS[table]
         arrays = parameters.take(*columns, array=True)
         names = ", ".join(_quoted(name) for name, _ in columns)
-        values = ", ".join(_VALUES.get(name, f"entry.{name}") for name, _ in columns)
+        values = ", ".join(COMPUTED.get(name, f"entry.{name}") for name, _ in columns)
         parts.append(
             f"{table}_rows AS (INSERT INTO {table} (resource_type, id, {names}) "  # noqa: S608
             f"SELECT '{shape.resource_type}', {p['id']}, {values} "

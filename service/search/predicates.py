@@ -243,14 +243,33 @@ class Builder:
         self, clause: Clause, store: str, operands: Sequence[Shared], resource_type: str, alias: str
     ) -> str:
         """Operands that rows of a shared index table answer."""
-        one = clause.parameter
-        named = self.argument(clause.named) if clause.named else literal(one.code)
+        return f"{alias}.id IN (SELECT i.id {self.rows_of(clause, store, operands, resource_type)})"
+
+    def rows_of(
+        self,
+        clause: Clause,
+        store: str,
+        operands: Sequence[Shared],
+        resource_type: str,
+        column: str = "i.parameter",
+    ) -> str:
+        """The rows ``i`` of a shared index table that answer."""
+        named = self.argument(clause.named) if clause.named else literal(clause.parameter.code)
         alternatives = " OR ".join(compared(self, operand, clause.modifier) for operand in operands)
         return (
-            f"{alias}.id IN (SELECT i.id FROM {SHARED[store]} i "
-            f"WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {named} "
-            f"AND ({alternatives}))"
+            f"FROM {SHARED[store]} i WHERE i.resource_type = {literal(resource_type)} "
+            f"AND {column} = {named} AND ({alternatives})"
         )
+
+    def matches(self, clause: Clause, resource_type: str, *, by_id: bool) -> str:
+        """The rows ``i`` of the index table of names, or of words, that answer a criterion about these.
+
+        ``by_id`` says that the id will be given: then no index of values is to be used.
+        """
+        operands = [one for one in clause.operands if isinstance(one, Text | Words)]
+        store = "text" if all(isinstance(one, Words) for one in operands) else clause.parameter.store
+        column = "(i.parameter || '')" if by_id else "i.parameter"
+        return self.rows_of(clause, store, operands, resource_type, column)
 
 
 SHARED = {

@@ -11,9 +11,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.errors import BadRequest
-from service.search import query
+from service.search import crowds, query
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+CITIES = {
+    0: ("Bonn",),
+    1: ("Celle", "Aachen"),
+    2: ("aachen", "Áachen"),
+    4: ("A" * 70 + "B",),
+    5: ("Bonn",),
+    8: ("A" * 70,),
+}
 
 
 @pytest.fixture
@@ -23,7 +31,8 @@ async def people(shelf):
         ("1990", "1980-05-01", None, "1980-05-01", "1970", None, "1990", "1980", "1985")
     ):
         person = {"resourceType": "Patient", "id": f"p{number}", "gender": "female" if number % 2 else "male"}
-        person["name"] = [{"family": "ÄBCDEFGHI"[number]}]
+        person["name"] = [{"family": "ÄBCDEFGHI"[number], "given": ["Ada"]}]
+        person["address"] = [{"city": city} for city in CITIES.get(number, ())]
         if birthday:
             person["birthDate"] = birthday
         await shelf.put(person, at=START + timedelta(minutes=number))
@@ -55,7 +64,17 @@ async def walk(shelf, text, direction, cursor=None):
         ("_sort=gender,birthdate", "713548062"),
         ("_sort=family", "012345678"),
         ("_sort=-family", "876543210"),
+        ("_sort=address-city", "841205367"),
+        ("_sort=-address-city", "051248367"),
+        ("_sort=address-city&birthdate=ge1980-05-01", "810367"),
+        ("_sort=address-city&given=ada", "841205367"),
         ("_sort=general-practitioner,-_id", "876543210"),
+        ("birthdate=ge1980", "013678"),
+        ("birthdate=ge1980-03&_sort=birthdate", "731860"),
+        ("birthdate=gt1980-03&_sort=-birthdate", "068137"),
+        ("birthdate=ge1980-03&birthdate=le1985&_sort=birthdate", "7318"),
+        ("birthdate=gt1980&_sort=birthdate,-_lastUpdated", "860"),
+        ("birthdate=ge1960&_sort=-birthdate,-_lastUpdated", "6083174"),
     ],
 )
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 50])
@@ -67,6 +86,21 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
     if len(pages) > 1:
         back, _ = await walk(people, f"{sort}&_count={count}", "previous", last.previous)
         assert back == pages[-2::-1]
+
+
+@pytest.mark.parametrize("many", [1, 8, 9, 2000])
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("", "012345678"), ("_sort=birthdate", "471380625"), ("_sort=-_lastUpdated", "876543210")],
+)
+async def test_a_name_that_many_share_is_found_page_by_page(people, monkeypatch, sort, expected, many):
+    monkeypatch.setattr(crowds, "MANY", many)
+    pages, last = await walk(people, f"given=ada&{sort}&_count=4", "next")
+    assert "".join(key[1:] for page in pages for key in page) == expected
+    back, _ = await walk(people, f"given=ada&{sort}&_count=4", "previous", last.previous)
+    assert back == pages[-2::-1]
+    both, _ = await walk(people, f"given=ada&{sort}&birthdate=1990&_include=Patient:organization", "next")
+    assert sorted(both[0]) == ["p0", "p6"]
 
 
 async def test_a_page_sequence_is_not_disturbed_by_writes(people):
