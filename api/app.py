@@ -26,7 +26,7 @@ from api import docs, fhir, health, smart, wire
 from api.deps import Services
 from api.observe import Observe
 from models.document import serialize
-from models.errors import BadRequest, FhirError, MethodNotAllowed, NotFound
+from models.errors import BadRequest, FhirError, InternalError, MethodNotAllowed, NotFound
 from service import capability
 from service.audit import AuditTrail
 from service.context import utc_now
@@ -39,7 +39,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-EXPOSED = ["ETag", "Location", "Last-Modified", "X-Request-Id", "Content-Location"]
+EXPOSED = [
+    "ETag",
+    "Location",
+    "Last-Modified",
+    "X-Request-Id",
+    "X-Security-Context",
+    "Content-Disposition",
+    "Content-Location",
+]
 
 
 def create_app(settings: Settings | None = None, dsn: str | None = None) -> ASGIApp:
@@ -60,6 +68,7 @@ def create_app(settings: Settings | None = None, dsn: str | None = None) -> ASGI
     app.add_exception_handler(FhirError, _refused)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(Exception, _failed)
     app.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=EXPOSED
     )
@@ -106,18 +115,23 @@ def _is_browsers(scope: Scope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    return wire.failure(error if isinstance(error, FhirError) else BadRequest())
+async def _refused(request: Request, error: Exception) -> Response:
+    return wire.failure(error if isinstance(error, FhirError) else BadRequest(), request.scope)
 
 
-async def _unrouted(_request: Request, error: Exception) -> Response:
+async def _unrouted(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", BadRequest.status)
     by_status = {
         NotFound.status: NotFound("There is no such route."),
         MethodNotAllowed.status: MethodNotAllowed(headers=getattr(error, "headers", None)),
     }
-    return wire.failure(by_status.get(status, BadRequest()))
+    return wire.failure(by_status.get(status, BadRequest()), request.scope)
 
 
-async def _unreadable(_request: Request, _error: Exception) -> Response:
-    return wire.failure(BadRequest("The request cannot be read."))
+async def _unreadable(request: Request, _error: Exception) -> Response:
+    return wire.failure(BadRequest("The request cannot be read."), request.scope)
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    """Answer a fault of ours; it is raised on for Observe to log, and stands outside of CORS."""
+    return wire.failure(InternalError(headers={"Access-Control-Allow-Origin": "*"}), request.scope)

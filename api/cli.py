@@ -1,4 +1,4 @@
-"""The command line: ``kat-fhir serve | migrate | client add | user add | load | seed | openapi``.
+"""The command line: ``kat-fhir serve | migrate | client add | user add | load | seed | reindex | openapi``.
 
     settings (environment, options) ─▶ database (embedded or KAT_DATABASE_URL) ─▶ migrated ─▶ the command
 
@@ -30,6 +30,7 @@ from api.cli_database import (
     progress_bar,
     settings_of,
 )
+from models.definitions import RESOURCE_TYPES
 from service import logs
 from service.database import Database
 from service.postgres_user import EmbeddedError
@@ -114,6 +115,30 @@ def seed(
 
         written = on_database(settings_of(data_dir=data_dir), work)
     printed({"patients": patients, "resources": written}, as_json=as_json)
+
+
+@app.command()
+def reindex(
+    types: Annotated[
+        list[str] | None, typer.Argument(metavar="[TYPE]...", help="Resource types; all if none.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Do not go on where a run was stopped.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Index again what is stored, as today's search parameters read it; no version changes."""
+    from service import reindex as indexing  # noqa: PLC0415 - heavy, and --help must be quick
+
+    chosen = types or []
+    if unknown := [name for name in chosen if name not in RESOURCE_TYPES]:
+        raise typer.BadParameter(f"This server keeps no {unknown[0]}.")
+    with progress_bar("Indexing") as show:
+
+        async def work(database: Database, settings: Settings) -> indexing.Summary:
+            return await indexing.reindex(database, settings, types=chosen, restart=restart, on_progress=show)
+
+        done = on_database(settings_of(data_dir=data_dir), work)
+    printed(done._asdict(), as_json=as_json)
 
 
 @app.command()

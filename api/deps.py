@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from asyncio import to_thread
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
+from api import compression
 from models.errors import BadRequest, TooLarge, Unauthenticated
 from service.context import random_id
 
@@ -60,12 +62,15 @@ def request_id(sent: str | None) -> str:
 
 
 async def body(request: Request, limit: int) -> bytes:
-    """Read the request body, up to the limit.
+    """Read the request body, up to the limit, which counts what it unpacks to where it is coded.
 
     Raises:
         TooLarge: the body is longer than ``limit`` bytes.
-        BadRequest: the caller went away before the body was complete; nobody reads the answer.
+        BadRequest: the caller went away before the body was complete; nobody reads the answer. Or the
+            body is not coded as it says.
+        UnsupportedMediaType: its content coding is not on offer.
     """
+    coding = compression.of_body(request.headers.get("content-encoding", ""))
     declared = request.headers.get("content-length", "")
     too_large = TooLarge(
         f"The body is larger than {limit} bytes; send less, or a note's attachment by itself."
@@ -80,4 +85,6 @@ async def body(request: Request, limit: int) -> bytes:
                 raise too_large
     except ClientDisconnect:
         raise BadRequest("The request ended before its body was complete.") from None
-    return bytes(chunks)
+    if coding is None:
+        return bytes(chunks)
+    return await to_thread(compression.decompressed, bytes(chunks), coding, limit)

@@ -9,14 +9,14 @@ UI; nothing is loaded from anywhere else, which the Content-Security-Policy also
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import openapi
+from api import compression, openapi
 from api.deps import services
 
 _POLICY = (
@@ -30,9 +30,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "max-age=300",
+    "Vary": "Accept-Encoding",
 }
 
-_PAGE = """<!doctype html>
+_PAGE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -45,7 +46,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_START = """SwaggerUIBundle({
+_START = b"""SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#docs",
   docExpansion: "none",
@@ -62,34 +63,48 @@ def _asset(name: str) -> bytes:
     return files("fastapi_swagger.resources").joinpath(name).read_bytes()
 
 
-async def page(_request: Request) -> Response:
+async def page(request: Request) -> Response:
     """Show the contract."""
-    return Response(_PAGE, media_type="text/html", headers=_HEADERS)
+    return _answer(request, _PAGE, "text/html; charset=utf-8")
 
 
-async def start(_request: Request) -> Response:
+async def start(request: Request) -> Response:
     """Give the script that starts Swagger UI."""
-    return Response(_START, media_type="text/javascript", headers=_HEADERS)
+    return _answer(request, _START, "text/javascript; charset=utf-8")
 
 
-async def script(_request: Request) -> Response:
+async def script(request: Request) -> Response:
     """Give Swagger UI."""
-    return Response(_asset("swagger-ui-bundle.js"), media_type="text/javascript", headers=_HEADERS)
+    return _answer(request, _asset("swagger-ui-bundle.js"), "text/javascript; charset=utf-8")
 
 
-async def styles(_request: Request) -> Response:
+async def styles(request: Request) -> Response:
     """Give the styles of Swagger UI."""
-    return Response(_asset("swagger-ui.css"), media_type="text/css", headers=_HEADERS)
+    return _answer(request, _asset("swagger-ui.css"), "text/css; charset=utf-8")
 
 
 async def as_yaml(request: Request) -> Response:
     """Give the contract as it is committed, but with this service's own origin."""
-    return Response(openapi.as_yaml(_origin(request)), media_type="application/yaml", headers=_HEADERS)
+    return _answer(request, openapi.as_yaml(_origin(request)), "application/yaml")
 
 
 async def as_json(request: Request) -> Response:
     """Give the contract as JSON."""
-    return Response(openapi.as_json(_origin(request)), media_type="application/json", headers=_HEADERS)
+    return _answer(request, openapi.as_json(_origin(request)), "application/json")
+
+
+def _answer(request: Request, content: bytes, content_type: str) -> Response:
+    coding = compression.chosen(request.headers.get("accept-encoding"))
+    headers = {**_HEADERS, "Content-Type": content_type}
+    if coding is None or not coding.suits(content):
+        return Response(content, headers=headers)
+    headers["Content-Encoding"] = coding.name.value
+    return Response(_coded_once(content, coding.name), headers=headers)
+
+
+@lru_cache(maxsize=32)
+def _coded_once(content: bytes, name: compression.Name) -> bytes:
+    return compression.compressed(content, name)
 
 
 def _origin(request: Request) -> str:

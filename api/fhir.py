@@ -1,25 +1,26 @@
 """FHIR over HTTP: one endpoint, because the grammar of URLs is ``service/interaction.py``'s.
 
-    request ─▶ negotiate ─▶ interpret ─▶ who asks ─▶ perform ─▶ audit durable ─▶ bytes
+    request ─▶ interpret ─▶ negotiate ─▶ who asks ─▶ perform ─▶ audit durable ─▶ format, coding ─▶ bytes
 
 Source: https://hl7.org/fhir/R4/http.html
 """
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.routing import Route
 
-from api import deps, wire
-from models.document import parse
-from models.errors import BadRequest, FhirError, UnsupportedMediaType
-from service import bundle
+from api import binary, deps, formats, wire
+from api.formats import Format
+from models.errors import BadRequest, FhirError, NotAcceptable, UnsupportedMediaType
+from service import bundle, capability, conditional, provenance
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
-from service.patching import JSON_PATCH, operations
+from service.patching import MEMBERS, carried
 from service.perform import noted, perform, unread
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ _WELL_KNOWN = _BELOW + ".well-known/"
 MAX_QUERY = 64 * 1024
 """Characters of a query string or a form; longer lists belong into several requests."""
 
+LARGE = 64 * 1024
+"""Bytes whose conversion, at some 10 MB a second, would keep other requests waiting noticeably."""
+
 _WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.BUNDLE, Name.OPERATION})
 _FORM = "application/x-www-form-urlencoded"
 _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
@@ -51,10 +55,9 @@ async def fhir(request: Request) -> Response:
     state["route"] = f"{target.title} {target.resource_type}"
     query = _pairs(scope["query_string"])
     shown = dict(query)
-    wire.accepted(headers.get("accept"), shown.get("_format"))
-    pretty = _is_pretty(shown.get("_pretty"))
+    state["manner"] = _manner(target, request.method, headers, shown)
     if target.name is Name.CAPABILITIES:
-        return wire.success(Answer(200, document=known.capabilities), known.settings, pretty=pretty)
+        return wire.static(capability.shown(known.capabilities, query), state["manner"])
     caller = None
     try:
         caller = await deps.principal(known, headers.get("authorization", ""))
@@ -63,13 +66,32 @@ async def fhir(request: Request) -> Response:
     except FhirError as refusal:
         await known.audit.record([unread(caller, target, state["request_id"], refusal.status)])
         raise
-    answer = await _performed(known, caller, state["request_id"], ask)
+    answer = await _performed(known, caller, state, ask)
     writes = ask.name in {Name.CREATE, Name.UPDATE, Name.PATCH}
     if answer.version and not writes and wire.not_modified(answer.version, headers):
         answer = Answer(wire.NOT_MODIFIED, answer.version)
-    return wire.success(
-        answer, known.settings, prefer=ask.prefer if writes else "", pretty=pretty, writes=writes
-    )
+    return await _written(answer, known, state["manner"], prefer=ask.prefer if writes else "", writes=writes)
+
+
+def _manner(target: Target, method: str, headers: dict[str, str], shown: dict[str, str]) -> wire.Manner:
+    """Settle how to answer, as far as the head of the request tells: a form may still say otherwise."""
+    of_binary = target.resource_type == binary.TYPE and target.name in binary.READS
+    try:
+        return wire.negotiated(headers, shown, of_binary=of_binary)
+    except NotAcceptable:
+        if target.name in SEARCHES and method == "POST" and "_format" not in shown:
+            return wire.AS_STORED
+        raise
+
+
+async def _written(
+    answer: Answer, known: deps.Services, manner: wire.Manner, *, prefer: str, writes: bool
+) -> Response:
+    """Write an answer; a large one that takes work in a thread, so that other requests go on meanwhile."""
+    text = answer.version.body if answer.version else answer.document
+    if manner is wire.AS_STORED or len(text or "") < LARGE:
+        return wire.success(answer, known.settings, manner, prefer=prefer, writes=writes)
+    return await to_thread(wire.success, answer, known.settings, manner, prefer=prefer, writes=writes)
 
 
 async def _asked(
@@ -77,24 +99,31 @@ async def _asked(
 ) -> Interaction:
     """Read what is asked for: parameters, body and conditions."""
     prefer, strict = wire.preferences(headers["prefer"]) if "prefer" in headers else ("", False)
+    parameters = await _parameters(request, target, query, headers)
     return Interaction(
         *target,
-        query=await _parameters(request, target, query, headers),
+        # Raw content has no parts that _summary or _elements could leave out.
+        query=() if request.scope["state"]["manner"].raw else parameters,
         document=await _document(request, target, headers),
         if_match=headers.get("if-match"),
-        if_none_exist=headers.get("if-none-exist"),
+        if_none_match=headers.get("if-none-match"),
+        if_none_exist=conditional.unless_exists(target, headers.get("if-none-exist"), parameters),
         strict=strict,
         prefer=prefer,
+        provenance=provenance.sent(target.name, headers.get("x-provenance")),
     )
 
 
-async def _performed(known: deps.Services, caller: Principal, request_id: str, ask: Interaction) -> Answer:
+async def _performed(
+    known: deps.Services, caller: Principal, state: dict[str, Any], ask: Interaction
+) -> Answer:
     """Perform an interaction; the answer is returned only after its audit entries are durable.
 
     The connection goes back first, so that waiting for a commit to reach the disk holds up nobody else.
     """
     unaudited: list[AuditEntry] = []
-    ctx = Context(caller, cast("Connection", None), known.settings, request_id, unaudited=unaudited)
+    ctx = Context(caller, cast("Connection", None), known.settings, state["request_id"], unaudited=unaudited)
+    ctx.kept = state["kept"]
     try:
         if ask.name is Name.SEARCH:
             ctx.pools = Pools(known.database, known.searches)
@@ -108,6 +137,7 @@ async def _performed(known: deps.Services, caller: Principal, request_id: str, a
 _HEADERS = frozenset(
     {
         b"accept",
+        b"accept-encoding",
         b"authorization",
         b"content-length",
         b"content-type",
@@ -116,6 +146,8 @@ _HEADERS = frozenset(
         b"if-none-exist",
         b"if-none-match",
         b"prefer",
+        b"x-provenance",
+        b"x-security-context",
     }
 )
 
@@ -130,7 +162,11 @@ def _pairs(text: bytes) -> tuple[tuple[str, str], ...]:
     if len(text) > MAX_QUERY:
         raise BadRequest("The query is too long; ask in several requests.")
     try:
-        return tuple(parse_qsl(text.decode(), keep_blank_values=True, errors="strict", max_num_fields=500))
+        return tuple(
+            parse_qsl(
+                text.decode(), keep_blank_values=True, errors="strict", max_num_fields=wire.MAX_PARAMETERS
+            )
+        )
     except ValueError:
         raise BadRequest("The query is not valid UTF-8, or has too many parameters.") from None
 
@@ -139,10 +175,14 @@ async def _parameters(
     request: Request, target: Target, query: tuple[tuple[str, str], ...], headers: dict[str, str]
 ) -> tuple[tuple[str, str], ...]:
     """Return the search parameters: of the URL, and for ``POST _search`` also of the form."""
+    state = request.scope["state"]
     if target.name in SEARCHES and request.method == "POST":
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        form = await deps.body(request, MAX_QUERY)
+        if form and headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
-        query += _pairs(await deps.body(request, MAX_QUERY))
+        query += _pairs(form)
+        state["manner"] = wire.negotiated(headers, dict(query))
+    state["kept"] = tuple(pair for pair in query if pair[0] in _FOR_THE_WIRE)
     return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)
 
 
@@ -151,19 +191,18 @@ async def _document(request: Request, target: Target, headers: dict[str, str]) -
         return None
     content_type = headers.get("content-type", "")
     limit = deps.services(request).settings.max_body_bytes
-    if target.name is Name.PATCH and content_type.partition(";")[0].strip().lower() == JSON_PATCH:
-        return operations(await deps.body(request, limit))
     sent = await deps.body(request, limit)
+    media_type = content_type.partition(";")[0].strip().lower()
+    if target.name is Name.PATCH and media_type in MEMBERS:
+        return carried(media_type, sent)
     if target.name is Name.OPERATION and not sent:
         return None
-    wire.require_json(content_type)
-    return parse(sent)
-
-
-def _is_pretty(text: str | None) -> bool:
-    if text not in {None, "true", "false"}:
-        raise BadRequest("_pretty is true or false.")
-    return text == "true"
+    if binary.is_raw(target, content_type, sent):
+        return binary.document(target, content_type, sent, headers.get("x-security-context"))
+    format_ = formats.of_body(content_type)
+    if format_ is Format.JSON or len(sent) < LARGE:
+        return formats.read(sent, format_)
+    return await to_thread(formats.read, sent, format_)
 
 
 def serves(path: str) -> bool:
@@ -177,7 +216,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         response = await fhir(request)
     except FhirError as error:
-        response = wire.failure(error)
+        response = wire.failure(error, scope)
     await response(scope, receive, send)
 
 

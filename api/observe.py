@@ -53,7 +53,7 @@ class Observe:
         except Exception as error:  # noqa: BLE001 - the outermost handler: told by type and place, answered as 500
             self._log.exception("request failed", exc_info=error, request_id=identity)
             if status == 0:
-                await failure(InternalError())(scope, receive, observed)
+                await failure(InternalError(), scope)(scope, receive, observed)
         finally:
             elapsed_s = time.perf_counter() - started
             route = state.get("route", _UNROUTED)

@@ -41,6 +41,11 @@ records sessions and notes; an EHR pulls episodes and what belongs to them, miss
 A pull that resumes: search with `_lastUpdated=gt` and the greatest `meta.lastUpdated` seen, follow the
 `next` links. Search parameters may repeat (all must hold) and take several values with commas (any may hold).
 
+Resources travel as FHIR JSON or FHIR XML: `Accept` or `_format` says which, for refusals too.
+A Binary is answered as what it holds, unless `application/fhir+json`, `application/fhir+xml` or `_format`
+asks for the resource; content sent under its own `Content-Type` is stored as it is. Answers are compressed as
+`Accept-Encoding` allows, and bodies may come with `Content-Encoding: gzip`, `br` or `zstd`.
+
 Every refusal is an OperationOutcome with all findings at once. A request may be sent again whenever its
 answer was lost: a prescription is recognized by its identifier, anything else by `If-None-Exist`."""
 

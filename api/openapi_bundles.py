@@ -22,6 +22,7 @@ def bundles() -> dict[str, Schema]:
         "RequestBundle": _request(),
         "CapabilityStatement": _capability_statement(),
         "JSONPatch": _json_patch(),
+        "JSONMergePatch": _merge_patch(),
         "FHIRPathPatch": _fhirpath_patch(),
         "Parameters": _parameters(),
         "Labels": _labels(),
@@ -188,6 +189,10 @@ def _json_patch() -> Schema:
         },
     }
     return {"type": "array", "items": operation}
+
+
+def _merge_patch() -> Schema:
+    return {"type": "object", "description": "Members with their new values; null takes a member away."}
 
 
 def _fhirpath_patch() -> Schema:

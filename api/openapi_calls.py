@@ -66,7 +66,7 @@ def _call(one: Operation, method: str, level: str, resource_type: str) -> Json:
         required = any(given.required for given in one.parameters if given.kind in {"Resource", "Meta"})
         described["requestBody"] = {
             "required": required or level in one.needs_body_at,
-            "content": {responses.FHIR_JSON: {"schema": _body(one, resource_type)}},
+            **responses.resource(_body(one, resource_type)),
         }
     described["responses"] = responses.of_operation(one.name, resource_type, has_body=method == "POST")
     return described

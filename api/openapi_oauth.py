@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.openapi_responses import content
+from api.openapi_responses import content, resource
 from api.openapi_schemas import Schema, reference
 from models.definitions import RESOURCE_TYPES
 from service.oauth.discovery import GRANT_TYPES
@@ -137,7 +137,7 @@ def _errors(*statuses: int) -> Json:
     }
     bodies = {status: content(reference("OAuthError"), JSON) for status in statuses}
     if 503 in statuses:  # noqa: PLR2004 - the status that the FHIR side answers for the whole service
-        bodies[503] = content(reference("OperationOutcome"))
+        bodies[503] = resource(reference("OperationOutcome"))
     return {str(status): {"description": texts[status], **bodies[status]} for status in statuses}
 
 
@@ -206,7 +206,7 @@ def _authorize() -> Json:
         "400": {"description": "The app or its redirect URI is unknown; told to the person.", **page},
         "503": {
             "description": "The server cannot answer now.",
-            **content(reference("OperationOutcome")),
+            **resource(reference("OperationOutcome")),
         },
     }
     return _public("authorize", "Let a person sign in", "SMART", responses, parameters=parameters)

@@ -17,18 +17,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from api import binary
 from api import openapi_examples as examples
 from api import openapi_parameters as parameters
 from api import openapi_responses as responses
-from api.openapi_schemas import reference
+from api.openapi_schemas import CONTENT, reference
 from models.definitions import RESOURCE_TYPES
 from models.errors import FhirError
 from service.interaction import Name, interpret
+from service.patching import JSON_PATCH, MERGE_PATCH
 
 Json = dict[str, Any]
 
 FORM = "application/x-www-form-urlencoded"
-JSON_PATCH = "application/json-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,13 @@ def _content(row: Row, resource_type: str) -> Json:
     if row.body == "patch":
         return {
             JSON_PATCH: {"schema": reference("JSONPatch")},
-            responses.FHIR_JSON: {"schema": reference("FHIRPathPatch")},
+            MERGE_PATCH: {"schema": reference("JSONMergePatch")},
+            **responses.resource(reference("FHIRPathPatch"))["content"],
         }
-    schema = reference(resource_type or "RequestBundle")
-    shown = examples.of_body(resource_type or "Bundle", of_update=row.name == Name.UPDATE)
-    return {responses.FHIR_JSON: {"schema": schema, **({} if row.by_criteria else shown)}}
+    shown = (
+        {}
+        if row.by_criteria
+        else examples.of_body(resource_type or "Bundle", of_update=row.name == Name.UPDATE)
+    )
+    content: Json = responses.resource(reference(resource_type or "RequestBundle"), **shown)["content"]
+    return {**content, binary.ANY_TYPE: {"schema": CONTENT}} if resource_type == binary.TYPE else content

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from api import binary
 from api import openapi_values as values
+from api.formats import MEDIA_TYPES, SHORT_NAMES
 from api.openapi_schemas import reference
 from models.definitions import RESOURCE_TYPES
 from service.capability import is_common
@@ -17,6 +19,7 @@ from service.interaction import SEARCHES, Name
 from service.search import compartments
 from service.search.query import DEFAULT_COUNT, MAX_COUNT, SUMMARIES
 from service.search.registry import Parameter, parameters, targets
+from service.search.sounds import METHOD
 
 Json = dict[str, Any]
 
@@ -29,10 +32,14 @@ _MEANING = {
     "number": "Number with an optional prefix.",
     "uri": "URI, exactly.",
     "composite": "Values joined with $.",
+    "special": "Place, as latitude|longitude|distance|unit; distance and unit may be left out.",
 }
 
 
-_PROSE = 'Words of its texts: word, "phrase", or, and - for not.'
+_OF_STORES = {
+    "text": 'Words of its texts: word, "phrase", or, and - for not.',
+    "sound": f"Words that sound alike, by {METHOD}.",
+}
 
 
 def shared() -> dict[str, Json]:
@@ -50,6 +57,8 @@ def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool 
     if name in SEARCHES and not path.endswith("/_search"):
         own = searched(resource_type, path)
         named += _CONTROLS
+    if resource_type == binary.TYPE and name in binary.WRITES:
+        named.append("X-Security-Context")
     if name.startswith("history"):
         named += ("_count", "_since", "_at")
     return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
@@ -77,7 +86,7 @@ def search_parameter(resource_type: str, parameter: Parameter) -> Json:
 
 
 def _sentences(resource_type: str, parameter: Parameter) -> list[str]:
-    sentences = [_PROSE if parameter.store == "text" else _MEANING[parameter.kind]]
+    sentences = [_OF_STORES.get(parameter.store) or _MEANING[parameter.kind]]
     if parameter.kind == "reference" and parameter.targets:
         sentences.append(f"Refers to {' or '.join(targets(parameter)) or 'other resources'}.")
     if parameter.paths:
@@ -202,8 +211,8 @@ _PART = {
 _FORMAT = {
     "_format": _query(
         "_format",
-        "Overrides Accept; JSON is the only format.",
-        {"type": "string", "enum": ["json", "application/json", "application/fhir+json", "text/json"]},
+        "Overrides Accept; also makes a Binary be answered as the resource.",
+        {"type": "string", "enum": [*SHORT_NAMES, *MEDIA_TYPES]},
     ),
     "_pretty": _query(
         "_pretty", "Whether to indent the answer.", {"type": "string", "enum": ["true", "false"]}
@@ -219,11 +228,21 @@ _REQUEST_HEADERS = {
     ),
     "If-None-Exist": _header(
         "If-None-Exist",
-        "Search query. The resource is stored only when nothing matches; a single match is the answer (200).",
+        "Search query. The resource is stored only when nothing matches; a single match is the answer (200). "
+        "The same criteria in the URL do the same.",
         example="identifier=https://rx-a.example/rx|RX-A-1001",
     ),
     "If-None-Match": _header(
         "If-None-Match", "Entity tags that are known. The answer is 304 when one of them is current."
+    ),
+    "_unless": _header(
+        "If-None-Match",
+        "Versions that must not be the newest; * stores only what is not there. The answer is 412 else.",
+        {"type": "string", "pattern": '^(\\*|(W/)?"[1-9][0-9]{0,8}")$'},
+        example="*",
+    ),
+    "X-Provenance": _header(
+        "X-Provenance", "A Provenance as JSON, without a target; stored with what is written, or not at all."
     ),
     "If-Modified-Since": _header(
         "If-Modified-Since", "The answer is 304 when nothing has changed since (RFC 9110 date)."
@@ -233,6 +252,11 @@ _REQUEST_HEADERS = {
         "return=minimal, return=representation or return=OperationOutcome; handling=strict refuses unknown "
         "search parameters, handling=lenient ignores them.",
     ),
+    "X-Security-Context": _header(
+        "X-Security-Context",
+        "Reference that becomes the securityContext of a Binary whose content is sent raw.",
+        {"type": "string", "pattern": "^[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$"},
+    ),
     "X-Request-Id": _header("X-Request-Id", "Name of this request in the logs; comes back in the answer."),
 }
 
@@ -241,9 +265,9 @@ _HEADERS_OF: dict[str, tuple[str, ...]] = {
     Name.VREAD: ("If-None-Match", "If-Modified-Since", "_part", "_elements"),
     Name.SEARCH: ("Prefer",),
     Name.SEARCH_SYSTEM: ("Prefer",),
-    Name.CREATE: ("If-None-Exist", "Prefer"),
-    Name.UPDATE: ("If-Match", "Prefer"),
-    "patch": ("If-Match", "Prefer"),
+    Name.CREATE: ("If-None-Exist", "Prefer", "X-Provenance"),
+    Name.UPDATE: ("If-Match", "_unless", "Prefer", "X-Provenance"),
+    "patch": ("If-Match", "Prefer", "X-Provenance"),
     Name.DELETE: ("If-Match",),
-    Name.BUNDLE: ("Prefer",),
+    Name.BUNDLE: ("Prefer", "X-Provenance"),
 }

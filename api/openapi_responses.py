@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.openapi_schemas import reference
+from api import binary
+from api.formats import Format
+from api.openapi_schemas import CONTENT, reference
+from api.wire import VARY
 from models import errors
 from service.interaction import Name
 from service.operations.catalogue import OPERATIONS
 
 Json = dict[str, Any]
 
-FHIR_JSON = "application/fhir+json"
+FHIR_JSON, FHIR_XML = (format_.value for format_ in Format)
 
 _WRITING = (400, 401, 403, 404, 406, 409, 410, 412, 413, 415, 422, 503)
 
@@ -62,7 +65,7 @@ _REFUSALS: dict[int, tuple[type[errors.FhirError], str]] = {
     401: (errors.Unauthenticated, "There is no valid access token."),
     403: (errors.Forbidden, "The token's scopes, or rule RX-6, do not allow it."),
     404: (errors.NotFound, "There is no such resource, as far as this caller may know."),
-    406: (errors.NotAcceptable, "Only FHIR JSON is offered."),
+    406: (errors.NotAcceptable, "No format or content coding on offer is acceptable."),
     409: (
         errors.Conflict,
         "The identifier is known with other content (RX-16), or others refer to what would go.",
@@ -70,7 +73,10 @@ _REFUSALS: dict[int, tuple[type[errors.FhirError], str]] = {
     410: (errors.Gone, "The resource was deleted."),
     412: (errors.PreconditionFailed, "If-Match names an older version, or If-None-Exist matches several."),
     413: (errors.TooLarge, "The body is too large."),
-    415: (errors.UnsupportedMediaType, "The body is not declared as FHIR JSON."),
+    415: (
+        errors.UnsupportedMediaType,
+        "The body is not declared as a type, in a character set or in a content coding on offer.",
+    ),
     422: (errors.Unprocessable, "A rule of the therapy or a reference is broken; every finding is listed."),
     503: (errors.Unavailable, "The server cannot answer now, or the request is too costly."),
 }
@@ -101,13 +107,26 @@ _HEADERS: dict[str, Json] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "Vary": {
+        "description": "Headers of the request that the answer depends on.",
+        "required": True,
+        "schema": {"const": VARY},
+    },
+    "Content-Disposition": {
+        "description": "That raw content is to be kept, not shown.",
+        "schema": {"const": "attachment"},
+    },
+    "X-Security-Context": {
+        "description": "The Binary's securityContext, where its content is raw.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Seconds after which to try again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
 }
 
-_ALWAYS = ("X-Request-Id",)
+_ALWAYS = ("X-Request-Id", "Vary")
 _VERSION = ("ETag", "Last-Modified", *_ALWAYS)
 
 
@@ -127,17 +146,27 @@ def of_operation(name: str, resource_type: str, *, has_body: bool) -> dict[str, 
     return {str(status): _response(status, name, resource_type) for status in sorted(statuses)}
 
 
-def content(schema: Json, media_type: str = FHIR_JSON) -> Json:
+def content(schema: Json, media_type: str) -> Json:
     """Describe a body."""
     return {"content": {media_type: {"schema": schema}}}
+
+
+def resource(schema: Json, **more: Json) -> Json:
+    """Describe a body that is a resource, in each format; ``more`` is said of JSON only."""
+    return {"content": {FHIR_JSON: {"schema": schema, **more}, FHIR_XML: {"schema": reference("XML")}}}
 
 
 def _response(status: int, name: str, resource_type: str) -> Json:
     if status in _REFUSALS:
         return {"$ref": f"#/components/responses/{_REFUSALS[status][0].__name__}"}
     response: Json = {"description": _SUCCESS[status], "headers": _header_references(_sent(status, name))}
-    schema = None if status in {204, 304} else _body(name, resource_type)
-    return {**response, **content(schema)} if schema else response
+    if status in {204, 304}:
+        return response
+    response |= resource(_body(name, resource_type))
+    if resource_type == binary.TYPE and name in binary.READS:
+        response["content"][binary.ANY_TYPE] = {"schema": CONTENT}
+        response["headers"] |= _header_references(("Content-Disposition", "X-Security-Context"))
+    return response
 
 
 def _sent(status: int, name: str) -> tuple[str, ...]:
@@ -168,7 +197,7 @@ def _body(name: str, resource_type: str) -> Json:
 def _refusal(status: int) -> Json:
     more = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}.get(status, ())
     described = {"description": _REFUSALS[status][1], "headers": _header_references((*more, *_ALWAYS))}
-    return {**described, **content(reference("OperationOutcome"))}
+    return {**described, **resource(reference("OperationOutcome"))}
 
 
 def _header_references(names: tuple[str, ...]) -> Json:

@@ -77,6 +77,13 @@ _CONTAINED: Schema = {
 }
 
 
+XML: Schema = {
+    "type": "string",
+    "description": "The same as FHIR XML: https://hl7.org/fhir/R4/xml.html.",
+}
+CONTENT: Schema = {"type": "string", "format": "binary", "description": "Content of a Binary, as it is."}
+
+
 def reference(name: str) -> Schema:
     """Refer to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
@@ -88,7 +95,14 @@ def schemas() -> dict[str, Schema]:
     for name in DETAILED:
         _describe(name, described)
     generic = {name: _generic(name) for name in RESOURCE_TYPES if name not in DETAILED}
-    return {**PRIMITIVES, "ContainedResource": _CONTAINED, **described, **generic, "AnyResource": _any()}
+    return {
+        **PRIMITIVES,
+        "XML": XML,
+        "ContainedResource": _CONTAINED,
+        **described,
+        **generic,
+        "AnyResource": _any(),
+    }
 
 
 def _describe(name: str, described: dict[str, Schema]) -> None:

@@ -3,6 +3,7 @@
     token, uri   anything               date               prefix and date
     reference    id, Type/id, URL       number, quantity   prefix and number, |system|unit
     string       anything but blanks    composite          parts joined with $
+    special      place and distance
 
 Several values are joined with commas. An empty value says nothing and is ignored.
 
@@ -11,7 +12,10 @@ Source: https://hl7.org/fhir/R4/search.html#ptypes
 
 from __future__ import annotations
 
+import re
+
 from api.openapi_schemas import Schema, calendar, reference
+from service.search.places import UNITS
 from service.search.registry import Parameter, parameters
 
 _PREFIX = "(eq|ne|gt|lt|ge|le|sa|eb|ap)?"
@@ -19,6 +23,10 @@ _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:([0-5][0-9]|60)(\.[0-9]+)?)?"
 _ZONE = "(Z|[+ -]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _MOMENT = calendar(f"(T{_CLOCK}{_ZONE}?)?")
 _NUMBER = r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2})?"
+_LATITUDE = r"-?(90(\.0{0,20})?|[0-8]?[0-9](\.[0-9]{0,20})?)"
+_LONGITUDE = r"-?(180(\.0{0,20})?|(1[0-7][0-9]|[0-9]{1,2})(\.[0-9]{0,20})?)"
+_DISTANCE = r"[0-9]{1,20}(\.[0-9]{0,20})?"
+_LENGTH = "|".join(map(re.escape, UNITS))
 _LOOSE = frozenset({"token", "uri"})
 _CANONICAL = frozenset({"canonical", "uri"})
 
@@ -38,7 +46,7 @@ NAMES: Schema = {
 def schemas() -> dict[str, Schema]:
     """Describe the values of each kind of parameter that has no parts."""
     anything = {"type": "string", "pattern": r"^[^\u0000]*$"}
-    kinds = ("date", "number", "quantity", "string", "reference")
+    kinds = ("date", "number", "quantity", "string", "reference", "special")
     return {_name("token"): anything, **{_name(kind): _list(_value(kind)) for kind in kinds}}
 
 
@@ -66,6 +74,7 @@ def _value(kind: str, separators: str = ",") -> str:
         "date": _PREFIX + _MOMENT,
         "number": _PREFIX + _NUMBER,
         "quantity": rf"{_PREFIX}{_NUMBER}(\|{word}*\|{word}*)?",
+        "special": rf"{_LATITUDE}\|{_LONGITUDE}(\|({_DISTANCE}(\|({_LENGTH})?)?|\|{word}*)?)?",
         "string": rf"{any_}*[^{separators}\u0000\s]{any_}*",
         "reference": rf"([A-Za-z0-9.-]{{1,64}}|{any_}*[:/]{any_}*)",
     }

@@ -33,7 +33,7 @@ import uvicorn
 from uvicorn import _subprocess
 from uvicorn.supervisors import Multiprocess
 
-from api.protocol import BoundedHead
+from api.protocol import HttpProtocol
 from service import logs
 from service.settings import Settings
 
@@ -109,7 +109,7 @@ def _config(settings: Settings, dsn: str) -> uvicorn.Config:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http=BoundedHead,
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,90 +1,138 @@
 """Bytes, headers and negotiation: how an Answer leaves as HTTP, and how a request's headers are read.
 
+    Accept, _format, _pretty, Accept-Encoding ─▶ Manner
+    Answer, FhirError ─▶ JSON text ─▶ format ─▶ coding ─▶ Response       (api/formats.py, api/compression.py)
+                    └──▶ content of a Binary ─▶ coding ─▶ Response       (api/binary.py)
+
+JSON that is wanted as it is stored takes none of these steps.
+
 Source: https://hl7.org/fhir/R4/http.html#general
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import format_datetime, parsedate_to_datetime
-from typing import TYPE_CHECKING
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl
 
-import msgspec
 from starlette.responses import Response
 
-from models.errors import BadRequest, FhirError, Issue, NotAcceptable, UnsupportedMediaType
+from api import binary, compression, formats
+from api.formats import Format
+from models.errors import BadRequest, FhirError, Issue, NotAcceptable
 from models.outcome import outcome
+from service import freshness
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from starlette.types import Scope
+
     from service.interaction import Answer, Version
     from service.settings import Settings
 
-FHIR_JSON = "application/fhir+json"
-NOT_MODIFIED = 304
-CONTENT_TYPE = f"{FHIR_JSON}; charset=utf-8"
+NOT_MODIFIED = freshness.NOT_MODIFIED
+MAX_PARAMETERS = 500
+"""Of a query string or a form."""
 
-_JSON_TYPES = frozenset({FHIR_JSON, "application/json", "text/json"})
-_FORMATS = _JSON_TYPES | {"json"}
+VARY = "Accept, Accept-Encoding"
+"""Every FHIR answer says so, whatever it is: a cache must know before it has seen the other kinds."""
+
+_RETURNS = frozenset({"minimal", "representation", "OperationOutcome"})
+_HANDLINGS = frozenset({"strict", "lenient"})
 
 
-def accepted(accept: str | None, format_: str | None) -> None:
-    """Refuse a response format that is not offered; ``_format`` overrides ``Accept``.
+class Manner(NamedTuple):
+    """How an answer is to be written."""
+
+    format: Format = Format.JSON
+    pretty: bool = False
+    coding: compression.Coding | None = None
+    raw: str = ""
+    """The media type, or ``*/*``, of which a Binary's content is answered instead of the resource."""
+
+
+AS_STORED = Manner()
+"""JSON as it is, which most clients want."""
+
+_SHAPERS = {"_format", "_pretty"}
+_JSON_HEADERS = {"Vary": VARY, "Content-Type": formats.CONTENT_TYPES[Format.JSON]}
+
+
+def negotiated(headers: Mapping[str, str], shown: Mapping[str, str], *, of_binary: bool = False) -> Manner:
+    """Settle how to answer; ``_format`` overrides ``Accept``, and always means FHIR.
+
+    Args:
+        headers: of the request.
+        shown: the parameters of the request, of which ``_format`` and ``_pretty`` are read.
+        of_binary: whether the answer is a Binary that may be answered raw.
 
     Raises:
-        NotAcceptable: neither JSON nor a wildcard is asked for.
+        NotAcceptable: no format or no content coding on offer is acceptable.
+        BadRequest: ``_pretty`` cannot be read.
     """
-    if format_ is not None:
-        if format_.split(";")[0].strip().replace(" ", "+").lower() not in _FORMATS:
-            raise NotAcceptable
-        return
-    if not accept or accept == FHIR_JSON:
-        return
-    for item in accept.split(","):
-        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
-        if "q=0" in parameters or "q=0.0" in parameters:
-            continue
-        if media_type in _JSON_TYPES or media_type in {"*/*", "application/*"}:
-            return
-    raise NotAcceptable
+    accept, raw = headers.get("accept"), ""
+    if accept in formats.USUAL and not (of_binary or "accept-encoding" in headers or _SHAPERS & shown.keys()):
+        return AS_STORED
+    if "_format" in shown:
+        format_ = formats.named(shown["_format"])
+    elif of_binary:
+        raw, format_ = binary.raw_type(accept)
+    else:
+        format_ = formats.accepted(accept)
+    coding = compression.chosen(headers.get("accept-encoding"))
+    pretty = shown.get("_pretty", "false")
+    if pretty not in {"true", "false"}:
+        raise BadRequest("_pretty is true or false.")
+    manner = Manner(format_, pretty == "true", coding, raw)
+    return AS_STORED if manner == AS_STORED else manner
 
 
-def require_json(content_type: str | None) -> None:
-    """Refuse a request body that is not declared as FHIR JSON in UTF-8.
-
-    Raises:
-        UnsupportedMediaType: another content type or character set, or none.
-    """
-    media_type, _, parameters = (content_type or "").lower().partition(";")
-    charset = parameters.partition("charset=")[2].strip().strip('"')
-    if media_type.strip() not in _JSON_TYPES or charset not in {"", "utf-8", "utf8"}:
-        raise UnsupportedMediaType
+def _of_refusal(scope: Scope) -> Manner:
+    """Settle how to answer a request that failed before that was settled, or because of it."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    try:
+        shown = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=MAX_PARAMETERS))
+    except ValueError:
+        shown = {}
+    format_ = formats.of_refusal(headers.get("accept"), shown.get("_format"))
+    try:
+        coding = compression.chosen(headers.get("accept-encoding"))
+    except NotAcceptable:
+        coding = None
+    return Manner(format_, shown.get("_pretty") == "true", coding)
 
 
 def preferences(prefer: str | None) -> tuple[str, bool]:
     """Read the ``Prefer`` header: (return preference or "", whether unknown parameters are refused).
 
+    A preference that is not known is ignored, as RFC 7240 section 2 demands: the most used client of SMART
+    apps sends ``return=presentation`` with every patch. Another handling than FHIR's two is refused, because
+    whoever misspells ``strict`` would get the opposite.
+
     Raises:
-        BadRequest: a value that FHIR does not define.
+        BadRequest: handling is neither strict nor lenient.
     """
     wanted, strict = "", False
     for item in (prefer or "").replace(";", ",").split(","):
-        name, _, value = item.strip().partition("=")
-        if name == "return":
-            if value not in {"minimal", "representation", "OperationOutcome"}:
-                raise BadRequest("Prefer: return is one of minimal, representation, OperationOutcome.")
+        name, _, value = item.partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
+        if name == "return" and value in _RETURNS:
             wanted = value
         elif name == "handling":
-            if value not in {"strict", "lenient"}:
+            if value not in _HANDLINGS:
                 raise BadRequest("Prefer: handling is strict or lenient.")
             strict = value == "strict"
     return wanted, strict
 
 
-def failure(error: FhirError) -> Response:
-    """Answer an error: its status, its headers and an OperationOutcome."""
-    return Response(outcome(error.issues), error.status, {**error.headers, "Content-Type": CONTENT_TYPE})
+def failure(error: FhirError, scope: Scope) -> Response:
+    """Answer an error: its status, its headers and an OperationOutcome, in the format that was asked for."""
+    manner = scope["state"].get("manner") or _of_refusal(scope)
+    body, headers = _shaped(outcome(error.issues), manner)
+    return Response(body, error.status, {**error.headers, **headers})
 
 
 def etag(version: Version) -> str:
@@ -106,33 +154,66 @@ def version_headers(version: Version, fhir_base: str, *, created: bool) -> dict[
 
 
 def success(
-    answer: Answer, settings: Settings, *, prefer: str = "", pretty: bool = False, writes: bool = False
+    answer: Answer, settings: Settings, manner: Manner, *, prefer: str = "", writes: bool = False
 ) -> Response:
-    """Answer an interaction that went well; ``prefer`` is the return preference of a write."""
+    """Answer an interaction that went well; ``prefer`` is the return preference of a write.
+
+    Raises:
+        NotAcceptable: what is read cannot be written in the format that was asked for.
+    """
     headers: dict[str, str] = {}
     body = answer.document
     if answer.version is not None:
         headers = version_headers(answer.version, settings.fhir_base, created=writes)
         body = answer.version.body
     if body is None or prefer == "minimal" or answer.status == NOT_MODIFIED:
-        return Response(status_code=answer.status, headers=headers)
-    content = body.encode()
+        return Response(status_code=answer.status, headers={**headers, "Vary": VARY})
+    if manner.raw and answer.version is not None:
+        content = binary.content_of(answer.version, manner.raw)
+        if content is not None:
+            return _raw(content, headers, manner)
+    text = body.encode()
     if prefer == "OperationOutcome":
-        content = outcome((Issue("informational", "The resource was stored.", severity="information"),))
-    if pretty:
-        content = msgspec.json.format(content, indent=2)
-    return Response(content, answer.status, {**headers, "Content-Type": CONTENT_TYPE})
+        text = outcome((Issue("informational", "The resource was stored.", severity="information"),))
+    shaped, more = _shaped(text, manner)
+    return Response(shaped, answer.status, {**headers, **more})
+
+
+def _raw(content: binary.Content, headers: dict[str, str], manner: Manner) -> Response:
+    coding = manner.coding
+    if coding and not coding.always and not content.is_textual:
+        coding = None
+    body, more = _coded(content.data, coding)
+    return Response(body, 200, {**headers, **content.headers, **more})
+
+
+def static(text: str, manner: Manner) -> Response:
+    """Answer what never changes while the process lives: formatted and coded once in each manner."""
+    body, headers = _shaped_once(text, manner)
+    return Response(body, 200, headers)
+
+
+def _shaped(text: bytes, manner: Manner) -> tuple[bytes, dict[str, str]]:
+    """Write JSON text in a manner; give the body and the headers that describe it."""
+    if manner is AS_STORED:
+        return text, _JSON_HEADERS
+    format_ = manner.format
+    body, headers = _coded(formats.written(text, format_, pretty=manner.pretty), manner.coding)
+    return body, {**headers, "Content-Type": formats.CONTENT_TYPES[format_]}
+
+
+@lru_cache(maxsize=32)
+def _shaped_once(text: str, manner: Manner) -> tuple[bytes, dict[str, str]]:
+    return _shaped(text.encode(), manner)
+
+
+def _coded(body: bytes, coding: compression.Coding | None) -> tuple[bytes, dict[str, str]]:
+    if coding is None or not coding.suits(body):
+        return body, {"Vary": VARY}
+    return compression.compressed(body, coding.name), {"Vary": VARY, "Content-Encoding": coding.name.value}
 
 
 def not_modified(version: Version, headers: Mapping[str, str]) -> bool:
     """Tell whether a conditional read needs no body (If-None-Match before If-Modified-Since)."""
-    if headers.get("if-none-match"):
-        tags = [tag.strip().removeprefix("W/").strip('"') for tag in str(headers["if-none-match"]).split(",")]
-        return str(version.version) in tags or "*" in tags
-    if headers.get("if-modified-since"):
-        try:
-            since = parsedate_to_datetime(str(headers["if-modified-since"]))
-        except (ValueError, OverflowError):
-            return False
-        return since.tzinfo is not None and version.last_updated.replace(microsecond=0) <= since
-    return False
+    since = freshness.after_http_date(headers.get("if-modified-since"))
+    return freshness.is_known(version, headers.get("if-none-match"), since)

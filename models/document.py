@@ -29,8 +29,11 @@ _INT64_DIGITS = 18
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _FORBIDDEN_ESCAPE = re.compile(rb"\\[bfu]")
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER = b"0" * (_INT64_DIGITS + 1)
 _MEMBER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _EXACT = Context(prec=4 * MAXIMUM_NUMBER_LENGTH)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -64,6 +67,9 @@ class _BadNumber:
 
 def parse(body: bytes) -> dict[str, Any]:
     """Read one JSON object strictly, or raise ``Malformed`` with a text that never repeats the input."""
+    document = _quickly_read(body)
+    if document is not None:
+        return document
     text = _decode(body)
     try:
         document = _READER.decode(text)
@@ -75,10 +81,27 @@ def parse(body: bytes) -> dict[str, Any]:
         _refuse_with_location(text)
     if not isinstance(document, dict):
         raise Malformed("The content is not a JSON object. Send one FHIR resource.")
-    if text.count("{") + text.count("[") > MAXIMUM_DEPTH and _depth(text) > MAXIMUM_DEPTH:
+    if _is_too_deep(body):
         raise Malformed(_DEPTH)
     if b"\\" in body and _FORBIDDEN_ESCAPE.search(body):
         _refuse_forbidden_characters(document)
+    return document
+
+
+def _quickly_read(body: bytes) -> dict[str, Any] | None:
+    """Read what is written as this module writes it, in a quarter of the strict reader's time; else None.
+
+    When writing a document gives back the bytes that were read, no member was lost and no digit changed.
+    Escapes and long numbers are the strict reader's.
+    """
+    if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS):
+        return None
+    try:
+        document = _QUICK_READER.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError, _Refused):
+        return None
+    if type(document) is not dict or _ENCODER.encode(document) != body or _is_too_deep(body):
+        return None
     return document
 
 
@@ -156,6 +179,7 @@ def _constant(_: str) -> NoReturn:
 _READER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_decimal, parse_int=_integer, parse_constant=_constant
 )
+_QUICK_READER = msgspec.json.Decoder(float_hook=_decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _CANONICAL_ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -186,7 +210,7 @@ _LOCATING_READER = json.JSONDecoder(
 
 def _refuse_with_location(text: str) -> NoReturn:
     """Read once more, marking what is refused, to say where it is."""
-    if _depth(text) > MAXIMUM_DEPTH:
+    if _is_too_deep(text.encode()):
         raise Malformed(_DEPTH)
     try:
         document = _LOCATING_READER.decode(text)
@@ -221,13 +245,17 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _walk(child, f"{path}[{index}]")
 
 
-def _depth(text: str) -> int:
-    """Measure the nesting from the brackets outside strings, without recursion."""
-    deepest = depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _is_too_deep(body: bytes) -> bool:
+    """Tell whether brackets outside strings are nested too deeply, by removing the innermost in turn."""
+    if body.count(b"{") + body.count(b"[") <= MAXIMUM_DEPTH:
+        return False
+    outside = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
+    brackets = outside.translate(_ALIKE, _NO_BRACKET)
+    for _ in range(MAXIMUM_DEPTH):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def _normalize(value: Any) -> Any:

@@ -98,7 +98,7 @@ class MethodNotAllowed(FhirError):
 
 
 class NotAcceptable(FhirError):
-    """The requested format is not offered; use application/fhir+json."""
+    """The requested format is not offered; use application/fhir+json or application/fhir+xml."""
 
     status = 406
     code = "not-supported"
@@ -133,7 +133,7 @@ class TooLarge(FhirError):
 
 
 class UnsupportedMediaType(FhirError):
-    """The content type is not accepted; send application/fhir+json."""
+    """The content type is not accepted; send application/fhir+json or application/fhir+xml in UTF-8."""
 
     status = 415
     code = "not-supported"

@@ -44,7 +44,6 @@ class BusinessIdentifier(SQLModel, table=True):
     """The one holder of an identifier that its issuing system promises to be unique (rule RX-16)."""
 
     __tablename__ = "business_identifier"
-    __table_args__ = (Index("business_identifier_by_holder", "resource_type", "id"),)
 
     resource_type: str = Field(sa_column=Column(Text, primary_key=True))
     system: str = Field(sa_column=Column(Text, primary_key=True))

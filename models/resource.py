@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import Column, Computed, Index, Numeric, Table, Text, text
+from sqlalchemy import Boolean, Column, Computed, Index, Numeric, Table, Text, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import SQLModel
 
@@ -53,12 +53,24 @@ WITHOUT_PATIENT = frozenset(
 
 BY_DATE = {
     "Appointment": "date",
+    "Communication": "sent",
     "DocumentReference": "date",
     "Encounter": "date",
+    "EpisodeOfCare": "date",
+    "MedicationAdministration": "effective_time",
+    "MedicationDispense": "whenhandedover",
     "MedicationRequest": "authoredon",
     "Observation": "date",
+    "Patient": "birthdate",
+    "Procedure": "date",
+    "QuestionnaireResponse": "authored",
+    "ServiceRequest": "authored",
+    "Task": "authored_on",
 }
-"""The date by which all patients' resources of a type are listed, newest first."""
+"""The date by which all patients' resources of a type are found and listed, newest first."""
+
+LONG = "(({date}_end AT TIME ZONE 'UTC') > ({date}_start AT TIME ZONE 'UTC') + interval '24:00:00') IS TRUE"
+"""That a date covers more than a day; in words that an index may have as its condition."""
 
 INDEX_STRING = Table(
     "index_string",
@@ -121,10 +133,29 @@ INDEX_TEXT = Table(
     Column("parameter", Text, nullable=False),
     Column("id", Text, nullable=False),
     Column("words", TSVECTOR, nullable=False),
-    Index("index_text_by_word", "words", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    Index(
+        "index_text_by_word",
+        "words",
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "64"},
+    ),
     Index("index_text_by_resource", "resource_type", "id"),
 )
-"""A resource has a row for the words of its displays, and rows for its prose only where it has any."""
+"""A resource has a row for the words of its displays, and rows for its prose only where it has any.
+
+Words are listed first and indexed together: every write has some and few searches ask for them. The list,
+which those read through, has 64 kB at most."""
+
+
+REINDEX_PROGRESS = Table(
+    "reindex_progress",
+    SQLModel.metadata,
+    Column("resource_type", Text, primary_key=True),
+    Column("recipe", Text, nullable=False),
+    Column("last_id", Text),
+    Column("done", Boolean, nullable=False),
+)
+"""How far a reindexing has come that was not finished; ``recipe`` names the code that it indexes by."""
 
 
 def table_name(resource_type: str) -> str:
@@ -138,7 +169,7 @@ def columns(resource_type: str) -> tuple[str, ...]:
 
 
 def add_indexes(resource_type: str) -> None:
-    """Give a type table its indexes: by term, change, patient and date.
+    """Give a type table its indexes: by term, change, date, place and patient.
 
     Terms are indexed at once instead of being listed first (``fastupdate``): a write costs 120 instead of
     100 microseconds of Postgres, and a search never reads through the list (0.2 instead of 1 to 7 ms).
@@ -151,6 +182,10 @@ def add_indexes(resource_type: str) -> None:
     if resource_type in BY_DATE:
         newest = table.c[f"{BY_DATE[resource_type]}_start"].desc().nulls_last()
         Index(f"{table.name}_by_date", newest, table.c.id)
+        long = text(LONG.format(date=BY_DATE[resource_type]))
+        Index(f"{table.name}_by_long_date", newest, table.c.id, postgresql_where=long)
+    if "near_latitude" in table.c:
+        Index(f"{table.name}_by_place", table.c.near_latitude, table.c.near_longitude)
     if resource_type not in WITHOUT_PATIENT:
         Index(f"{table.name}_by_patient", table.c.patient)
 

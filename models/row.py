@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, DateTime, Text
+from sqlalchemy import ARRAY, DateTime, Double, Text
 from sqlmodel import Field, SQLModel
 
 from models.columns import TransactionId
@@ -19,6 +19,11 @@ INSTANT = DateTime(timezone=True)
 def instant() -> Any:
     """One side of a date parameter's interval."""
     return Field(default=None, sa_type=INSTANT)
+
+
+def degrees() -> Any:
+    """A latitude or longitude."""
+    return Field(default=None, sa_type=Double)
 
 
 class ResourceRow(SQLModel):

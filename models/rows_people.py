@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from models.row import ResourceRow, instant
+from models.row import ResourceRow, degrees, instant
 
 
 class GroupRow(ResourceRow, table=True):
@@ -26,6 +26,9 @@ class LocationRow(ResourceRow, table=True):
     """The current Location resources."""
 
     __tablename__ = "fhir_location"
+
+    near_latitude: float | None = degrees()
+    near_longitude: float | None = degrees()
 
 
 class OrganizationRow(ResourceRow, table=True):

@@ -13,79 +13,39 @@ Source: https://hl7.org/fhir/R4/http.html#transaction
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from models.document import serialize
-from models.errors import BadRequest, Conflict, FhirError, Issue, Malformed
+from models.errors import BadRequest, Conflict, FhirError, Malformed
 from models.outcome import outcome
 from models.principal import OPERATOR
-from service import conditional, intake, integrity, store, write
+from service import conditional, freshness, intake, integrity, provenance, store, write
+from service import entries as reading
 from service.access import decide
-from service.interaction import Answer, Interaction, Name, interpret
+from service.entries import placed
+from service.interaction import Answer, Interaction, Name
 from service.kat.elements import text
 from service.operations.catalogue import OPERATIONS
 from service.perform import noted, perform
+from service.relinking import Places, links, rewritten
 from service.store import LostRace
-from service.turns import ORDER, in_turn
+from service.turns import in_turn
 from service.write import ATTEMPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from service.context import Context
+    from service.entries import Entry
 
 MAX_ENTRIES = 5_000
 """Entries of a client's bundle; ``kat-fhir load`` has no limit, because one file is one transaction."""
 
 _STORES = frozenset({Name.CREATE, Name.UPDATE})
-_RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
-_QUOTED = re.compile(r'"([^"]*)(?=")')
-_CONDITIONS = ("ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist")
-_LINKS = frozenset(
-    {"reference", "url", "uri", "valueUri", "valueUrl", "valueCanonical", "valueOid", "valueUuid"}
-)
-"""Members whose whole text may be the ``fullUrl`` of another entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One planned entry. ``number`` is its place in the request; ``known`` an existing match."""
-
-    number: int
-    method: str
-    full_url: str
-    ask: Interaction
-    known: Answer | None = None
-
-    @property
-    def root(self) -> str:
-        """The server that ``full_url`` names a resource of, with a slash; empty for any other URL.
-
-        Source: https://hl7.org/fhir/R4/bundle.html#references
-        """
-        found = _RESTFUL.fullmatch(self.full_url)
-        return found[1] if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The places of all entries as one entry sees them: its relative links start where its own URL does."""
-
-    absolute: dict[str, str]
-    root: str
-
-    def get(self, link: str) -> str:
-        """Return where a link leads here, or the link itself."""
-        found = self.absolute.get(link)
-        if found is None and self.root:
-            found = self.absolute.get(self.root + link)
-        return link if found is None else found
+_READS = frozenset({Name.READ, Name.VREAD})
 
 
 async def execute(ctx: Context, ask: Interaction) -> Answer:
@@ -99,49 +59,61 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
     kind = text(document, "type") or ""
     if document.get("resourceType") != "Bundle" or kind not in {"batch", "transaction"}:
         raise Malformed("Send a Bundle of type batch or transaction.", expression="Bundle.type")
+    reading.require_known(document, "Bundle", "Bundle")
     items = document.get("entry", [])
     if not isinstance(items, list) or (len(items) > MAX_ENTRIES and ctx.principal is not OPERATOR):
         raise Malformed(
             f"Bundle.entry is a list of at most {MAX_ENTRIES} entries.", expression="Bundle.entry"
         )
     if kind == "batch":
+        _refuse_provenance(ask)
         urls = Counter(text(item, "fullUrl") for item in items)
         answers = [await _batched(ctx, item, number, ask, urls) for number, item in enumerate(items)]
         return _response(ctx, kind, answers, ask)
-    entries = [_entry(ctx, item, number, ask) for number, item in enumerate(items)]
-    return _response(ctx, kind, await _transaction(ctx, entries), ask)
+    entries = [reading.read(ctx, item, number, ask) for number, item in enumerate(items)]
+    return _response(ctx, kind, await _transaction(ctx, entries, ask), ask)
+
+
+def _refuse_provenance(ask: Interaction) -> None:
+    if ask.provenance is not None:
+        raise BadRequest(
+            f"{provenance.HEADER} goes with a transaction, not with a batch; send it as an entry."
+        )
 
 
 async def _batched(
     ctx: Context, item: Any, number: int, ask: Interaction, urls: Counter[str | None]
 ) -> Answer | FhirError:
     try:
-        entry = _entry(ctx, item, number, ask)
+        entry = reading.read(ctx, item, number, ask)
         _refuse_links_between(entry, urls)
-        return await perform(ctx, entry.ask)
+        return _told(entry, await perform(ctx, entry.ask))
     except FhirError as refusal:
         return refusal
 
 
 def _refuse_links_between(entry: Entry, urls: Counter[str | None]) -> None:
-    linked = {link[key] for link, key in _links(entry.ask.document) if link[key].startswith("urn:")}
+    linked = {link[key] for link, key in links(entry.ask.document) if link[key].startswith("urn:")}
     if any(urls[url] > (url == entry.full_url) for url in linked):
         raise BadRequest("Entries of a batch cannot refer to each other; send a transaction.")
 
 
-async def _transaction(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
+async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> list[Answer | FhirError]:
     noted = len(ctx.unaudited)
     for _ in range(ATTEMPTS):
         try:
             async with store.transaction(ctx, before_stamp=_lock(ctx, entries)):
                 ctx.in_bundle = True
-                return await _perform_all(ctx, await _identified(ctx, entries))
+                answers = await _perform_all(ctx, await _identified(ctx, entries))
+                await provenance.record(ctx, ask, answers)
+                return answers
         except LostRace:
             del ctx.unaudited[noted:]
             ctx.held = 0
         finally:
             ctx.in_bundle = False
             ctx.pending.clear()
+            ctx.gathered.clear()
             ctx.deleted.clear()
     raise Conflict("Other writers were quicker, several times. Send the transaction again.")
 
@@ -158,12 +130,13 @@ async def _lock(ctx: Context, entries: list[Entry]) -> None:
 
 async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
     """Give every creation its id, rewrite references, and note what will be stored."""
+    _refuse_double_criteria(entries)
     entries = [await _with_id(ctx, entry) for entry in entries]
     _refuse_double_targets(entries)
     places = _places(entries)
     identified = []
     for entry in entries:
-        document = _rewritten(entry.ask.document, _Seen(places, entry.root))
+        document = rewritten(entry.ask.document, Places(places, entry.root))
         identified.append(replace(entry, ask=structs.replace(entry.ask, document=document)))
         # What an entry carries that stores nothing must not stand in for a resource.
         if document is not None and entry.known is None and entry.ask.name in _STORES:
@@ -184,19 +157,28 @@ def _places(entries: list[Entry]) -> dict[str, str]:
         if entry.full_url in places:
             raise BadRequest(
                 "Two entries have the same fullUrl; give each its own.",
-                expression=f"Bundle.entry[{entry.number}].fullUrl",
+                expression=f"{entry.place}.fullUrl",
             )
         places[entry.full_url] = f"{entry.ask.resource_type}/{entry.ask.id}"
     return places
 
 
 async def _with_id(ctx: Context, entry: Entry) -> Entry:
+    try:
+        return await _identify(ctx, entry)
+    except FhirError as refusal:
+        refusal.issues = tuple(placed(issue, entry.number) for issue in refusal.issues)
+        raise
+
+
+async def _identify(ctx: Context, entry: Entry) -> Entry:
     if entry.ask.name is not Name.CREATE:
         return await _with_matching_id(ctx, entry)
     known = await _known(ctx, entry.ask)
     if known is not None and known.version is not None:
         return replace(entry, known=known, ask=structs.replace(entry.ask, id=known.version.id))
-    return replace(entry, ask=structs.replace(entry.ask, id=ctx.new_id()))
+    # Its criteria have been asked, before any entry stores what they might match: links lead to the new id.
+    return replace(entry, ask=structs.replace(entry.ask, id=ctx.new_id(), if_none_exist=None))
 
 
 async def _with_matching_id(ctx: Context, entry: Entry) -> Entry:
@@ -228,13 +210,26 @@ def _claimed(ask: Interaction) -> tuple[store.Claim | None, conditional.Pairs | 
 async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
     answers: dict[int, Answer | FhirError] = {}
     for entry in in_turn(ctx, entries):
+        if not _only_creates(ctx, entry):
+            await store.flush(ctx)
         try:
             answers[entry.number] = await _perform(ctx, entry)
         except FhirError as refusal:
-            refusal.issues = tuple(_placed(issue, entry.number) for issue in refusal.issues)
+            refusal.issues = tuple(placed(issue, entry.number) for issue in refusal.issues)
             raise
+    await store.flush(ctx)
     await _require_integrity(ctx, entries)
     return [answers[number] for number in range(len(entries))]
+
+
+def _only_creates(ctx: Context, entry: Entry) -> bool:
+    """Tell whether an entry is performed without a look at what the others have stored.
+
+    Rules judge what is pending before what is stored.
+    """
+    ask = entry.ask
+    seeks = ask.if_none_exist is not None or conditional.sought_types(ctx, ask.document)
+    return ask.name is Name.CREATE and not seeks
 
 
 async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:
@@ -243,14 +238,16 @@ async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:
         await integrity.require_unreferred(ctx, ctx.deleted)
     except integrity.Referred as refusal:
         at = {f"{entry.ask.resource_type}/{entry.ask.id}": entry.number for entry in entries}
-        refusal.issues = tuple(_placed(issue, at[refusal.target]) for issue in refusal.issues)
+        refusal.issues = tuple(placed(issue, at[refusal.target]) for issue in refusal.issues)
         raise
 
 
 async def _perform(ctx: Context, entry: Entry) -> Answer:
     known = entry.known
     if known is None:
-        return await perform(ctx, entry.ask)
+        answer = _told(entry, await perform(ctx, entry.ask))
+        _require_given_id(entry, answer)
+        return answer
 
     async def recognize(ctx: Context, ask: Interaction) -> Answer:
         claim, found = _claimed(ask)
@@ -260,54 +257,47 @@ async def _perform(ctx: Context, entry: Entry) -> Answer:
     return await noted(ctx, entry.ask, recognize)
 
 
-def _placed(issue: Issue, number: int) -> Issue:
-    place = f"Bundle.entry[{number}]"
-    inside = (issue.expression or "").partition(".")[2]
-    return replace(issue, expression=f"{place}.resource.{inside}" if inside else place)
+def _require_given_id(entry: Entry, answer: Answer) -> None:
+    """Refuse a creation that found a match after all: links to it lead to the id that it was given.
+
+    Raises:
+        LostRace: somebody else has stored it meanwhile; another attempt finds it in time.
+    """
+    if entry.ask.name is Name.CREATE and answer.version and answer.version.id != entry.ask.id:
+        raise LostRace
 
 
-def _entry(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
-    place = f"Bundle.entry[{number}]"
-    request = item.get("request") if isinstance(item, dict) else None
-    if not isinstance(request, dict) or not isinstance(request.get("url"), str):
-        raise Malformed("Every entry needs a request with method and url.", expression=f"{place}.request")
-    resource = item.get("resource")
-    if resource is not None and not isinstance(resource, dict):
-        raise Malformed("The resource of an entry is an object.", expression=f"{place}.resource")
-    if text(request, "method") not in ORDER:
-        raise Malformed(
-            "The method is one of GET, HEAD, POST, PUT, DELETE.", expression=f"{place}.request.method"
-        )
-    path, _, query = request["url"].removeprefix(ctx.fhir_base).partition("?")
-    try:
-        target = interpret(request["method"], path)
-        parameters = conditional.criteria_of(f"?{query}")
-    except FhirError as refusal:
-        refusal.issues = tuple(replace(issue, expression=f"{place}.request.url") for issue in refusal.issues)
-        raise
-    condition = {member: _text(request.get(member), f"{place}.request.{member}") for member in _CONDITIONS}
-    ask = Interaction(
-        *target,
-        document=resource,
-        query=parameters,
-        strict=bundle.strict,
-        if_match=condition["ifMatch"],
-        if_none_match=condition["ifNoneMatch"],
-        if_modified_since=condition["ifModifiedSince"],
-        if_none_exist=condition["ifNoneExist"],
+def _told(entry: Entry, answer: Answer) -> Answer:
+    """Leave the resource out where the entry does not want it: HEAD, or a version that it knows already."""
+    ask, version = entry.ask, answer.version
+    is_known = (
+        version is not None
+        and ask.name in _READS
+        and freshness.is_known(version, ask.if_none_match, freshness.after_instant(ask.if_modified_since))
     )
-    full_url = _text(item.get("fullUrl"), f"{place}.fullUrl") or ""
-    return Entry(number, request["method"], full_url, ask)
-
-
-def _text(value: Any, expression: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise Malformed("This member is a string.", expression=expression)
-    return value
+    if not is_known and entry.method != "HEAD":
+        return answer
+    status = freshness.NOT_MODIFIED if is_known else answer.status
+    return Answer(status, version and structs.replace(version, body=None))
 
 
 def _only_reads(ask: Interaction) -> bool:
     return ask.name is Name.OPERATION and not OPERATIONS[ask.operation].affects_state
+
+
+def _refuse_double_criteria(entries: list[Entry]) -> None:
+    """Refuse two entries that name one resource by the same criteria: neither could find the other's."""
+    seen: set[object] = set()
+    for entry in entries:
+        found = write.criteria(entry.ask)
+        if not found:
+            continue
+        if (named := (entry.ask.resource_type, *sorted(found))) in seen:
+            raise BadRequest(
+                "Two entries of a transaction have the same criteria; send one and refer to it.",
+                expression=entry.place,
+            )
+        seen.add(named)
 
 
 def _refuse_double_targets(entries: list[Entry]) -> None:
@@ -320,51 +310,9 @@ def _refuse_double_targets(entries: list[Entry]) -> None:
         if targets & seen:
             raise BadRequest(
                 "Two entries of a transaction write the same resource.",
-                expression=f"Bundle.entry[{entry.number}]",
+                expression=entry.place,
             )
         seen |= targets
-
-
-def _rewritten(document: dict[str, Any] | None, places: _Seen) -> dict[str, Any] | None:
-    """Return the document with every link to an entry's ``fullUrl`` naming the resource's place here.
-
-    What does not change is shared with the original, which a second attempt needs as it came.
-    """
-    if document is None or not places.absolute:
-        return document
-    changed: dict[str, Any] = _relinked(document, places)
-    narrative = changed.get("text")
-    if isinstance(narrative, dict) and isinstance(narrative.get("div"), str):
-        div = _QUOTED.sub(lambda quoted: '"' + places.get(quoted[1]), narrative["div"])
-        changed = {**changed, "text": {**narrative, "div": div}}
-    return changed
-
-
-def _relinked(value: Any, places: _Seen) -> Any:
-    if isinstance(value, dict):
-        changes = {key: new for key, item in value.items() if (new := _new(key, item, places)) is not item}
-        return {**value, **changes} if changes else value
-    items = [_new("", item, places) for item in value]
-    return items if any(new is not item for new, item in zip(items, value, strict=True)) else value
-
-
-def _new(key: str, item: Any, places: _Seen) -> Any:
-    if isinstance(item, str):
-        return places.get(item) if key in _LINKS else item
-    return _relinked(item, places) if isinstance(item, dict | list) else item
-
-
-def _links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, str):
-                if key in _LINKS:
-                    yield value, key
-            else:
-                yield from _links(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _links(item)
 
 
 def _response(ctx: Context, kind: str, answers: list[Answer | FhirError], ask: Interaction) -> Answer:

@@ -9,13 +9,18 @@ Source: https://hl7.org/fhir/R4/capabilitystatement.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from models.definitions import RESOURCE_TYPES
+from models.definitions.structures import structure
 from service.operations import catalogue
-from service.search import across, filters
+from service.patching import MEMBERS
+from service.search import across, filters, summary
+from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
 from service.search.registry import Parameter, parameters, targets
+from service.search.sounds import METHOD
 from service.settings import Settings
 
 INTERACTIONS = (
@@ -32,8 +37,10 @@ INTERACTIONS = (
 """What every type answers."""
 
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
+MANDATORY = structure("CapabilityStatement").required | summary.ALWAYS_SHOWN
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/patient"
-FORMATS = ("application/fhir+json", "json")
+FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
+PATCH_FORMATS = (*MEMBERS, "application/fhir+json", "application/fhir+xml")
 
 CONDITIONS: dict[str, Any] = {
     "versioning": "versioned-update",
@@ -55,8 +62,15 @@ MODIFIERS = {
     "number": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "quantity": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "uri": ":missing, :above, :below",
+    "special": f":missing; latitude|longitude|distance|unit; {DEFAULT_DISTANCE_KM} {DEFAULT_UNIT} by default",
 }
 """What a parameter of each kind understands besides its value."""
+
+BY_STORE = {
+    "text": ":missing; words, phrases in quotes, or, - for not",
+    "sound": f":missing; every word sounds like one of the name, by {METHOD}",
+}
+"""Likewise, where the kind does not decide."""
 
 SMART_ON_FHIR = {
     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -86,6 +100,7 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
         "implementation": {"description": PURPOSE, "url": f"{settings.base_url}/fhir"},
         "fhirVersion": "4.0.1",
         "format": list(FORMATS),
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [
             {
                 "mode": "server",
@@ -98,6 +113,20 @@ def statement(settings: Settings, now: datetime) -> dict[str, Any]:
             }
         ],
     }
+
+
+def shown(text: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the part of the statement that ``_summary`` or ``_elements`` ask for.
+
+    Every element that this statement has belongs to its summary, and there is no narrative to leave out.
+
+    Raises:
+        BadRequest: one of them cannot be read, or asks for a count.
+    """
+    asked = summary.asked_of_read("CapabilityStatement", pairs)
+    if asked.elements:
+        return summary.part(text, MANDATORY | frozenset(asked.elements))
+    return summary.part(text, MANDATORY | {"text"}) if asked.summary == "text" else text
 
 
 def security(base_url: str) -> dict[str, Any]:
@@ -127,7 +156,7 @@ def resource(resource_type: str) -> dict[str, Any]:
         "interaction": [{"code": code} for code in INTERACTIONS],
         **CONDITIONS,
         **({"searchInclude": ["*", *referred]} if referred else {}),
-        "searchRevInclude": referring(resource_type),
+        "searchRevInclude": ["*", *referring(resource_type)],
         "searchParam": [search_parameter(one) for one in known],
         "operation": operations(resource_type),
     }
@@ -144,8 +173,8 @@ def operations(resource_type: str) -> list[dict[str, str]]:
 def search_parameter(one: Parameter) -> dict[str, Any]:
     """Describe one search parameter."""
     described = {"name": one.code, "definition": one.url, "type": one.kind}
-    if one.store == "text":
-        described["documentation"] = ":missing; words, phrases in quotes, or, - for not"
+    if one.store in BY_STORE:
+        described["documentation"] = BY_STORE[one.store]
     elif one.kind in MODIFIERS:
         described["documentation"] = MODIFIERS[one.kind]
     return described

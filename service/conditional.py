@@ -16,12 +16,13 @@ from urllib.parse import parse_qsl, urlencode
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
 from service.access import decide
-from service.interaction import Version
-from service.references import links, where
+from service.interaction import Name, Version
+from service.references import links, literals, where
 from service.search import query, run
 
 if TYPE_CHECKING:
     from service.context import Context
+    from service.interaction import Target
 
 ENOUGH = 2
 """Matches that are fetched: whether there are two or a thousand makes no difference."""
@@ -47,6 +48,22 @@ def criteria_of(text: str) -> Pairs:
         )
     except ValueError:
         raise BadRequest("The criteria are not valid UTF-8.") from None
+
+
+def unless_exists(target: Target, header: str | None, query: Pairs) -> str | None:
+    """Return the criteria under which a creation stores nothing, as ``If-None-Exist`` writes them.
+
+    R4 has them in the header alone. Clients of servers that read the URL, such as fhirpy, send them there:
+    to ignore them would store a duplicate at each retry.
+
+    Raises:
+        BadRequest: criteria are in both places.
+    """
+    if target.name is not Name.CREATE or not query:
+        return header
+    if header is not None:
+        raise BadRequest("Send the criteria of a conditional creation once: in If-None-Exist, or in the URL.")
+    return urlencode(query)
 
 
 async def lock(ctx: Context, resource_type: str, criteria: Pairs) -> None:
@@ -78,14 +95,20 @@ async def only_match(ctx: Context, resource_type: str, criteria: Pairs) -> Versi
     return None
 
 
-def _parts(ctx: Context, reference: str) -> tuple[str, str, str]:
-    return reference.removeprefix(f"{ctx.fhir_base}/").partition("?")
-
-
 def sought_types(ctx: Context, document: dict[str, Any] | None) -> set[str]:
     """Tell which types the conditional references of a document seek."""
-    found = {_parts(ctx, link["reference"]) for link in links(document or {})}
-    return {name for name, mark, _ in found if mark and name in RESOURCE_TYPES}
+    return {resource_type for resource_type, _ in _conditional(ctx, document or {}).values()}
+
+
+def _conditional(ctx: Context, document: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Map the conditional references of a document to (type, criteria)."""
+    return {
+        reference: (resource_type, criteria)
+        for reference in literals(document)
+        if "?" in reference
+        for resource_type, _, criteria in [reference.removeprefix(f"{ctx.fhir_base}/").partition("?")]
+        if resource_type in RESOURCE_TYPES
+    }
 
 
 async def _match(ctx: Context, resource_type: str, criteria: str) -> Version | None:
@@ -102,12 +125,7 @@ async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
         BadRequest: there are too many, or their criteria are not understood.
         Unprocessable: none or several match; every such reference is named.
     """
-    wanted = {
-        link["reference"]: (resource_type, criteria)
-        for link in links(document)
-        for resource_type, mark, criteria in [_parts(ctx, link["reference"])]
-        if mark and resource_type in RESOURCE_TYPES
-    }
+    wanted = _conditional(ctx, document)
     if not wanted:
         return
     if len(wanted) > MAX_CONDITIONAL:

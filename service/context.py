@@ -51,9 +51,11 @@ class Context:
     ``stamp`` is set while several writes are one transaction: all share it. ``in_bundle`` tells that
     the transaction is a client's bundle, whose entries are retried together.
     ``pending`` maps ``Type/id`` to the documents of that bundle that are not yet stored, ``deleted`` lists
-    what it has deleted so far.
+    what it has deleted so far, ``gathered`` the creations (statement, values) that wait to be sent together.
     ``pools`` is set for a single search, which borrows a connection itself when it knows which kind of
     plan it needs; such a Context has no ``connection`` of its own.
+    ``kept`` holds what the request says about the form of its answer in the URL: a client that cannot say
+    it in headers must find it in the links to the next page too.
     ``held`` counts the characters of the answers to a bundle's entries so far.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
@@ -68,8 +70,10 @@ class Context:
     stamp: Stamp | None = None
     pending: dict[str, dict[str, Any]] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
+    gathered: list[tuple[str, list[Any]]] = field(default_factory=list)
     in_bundle: bool = False
     pools: Pools | None = None
+    kept: tuple[tuple[str, str], ...] = ()
     held: int = 0
     unaudited: list[AuditEntry] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.definitions import RESOURCE_TYPES
 from models.document import serialize
@@ -40,7 +40,12 @@ if TYPE_CHECKING:
 
 _PLACE = re.compile(r"(newer|older)-([0-9]{1,17})-([0-9]{1,18})")
 _COUNT = re.compile(r"[0-9]{1,9}")
-_COLUMNS = "resource_type, id, version, last_updated, method, seq"
+_TOLD = (
+    "h.resource_type, h.id, h.version, h.last_updated, h.body, h.method, h.seq, "
+    "h.version = 1 OR (h.method = 'PUT' AND EXISTS (SELECT FROM resource_history o WHERE o.method = 'DELETE' "
+    "AND o.resource_type = h.resource_type AND o.id = h.id AND o.version = h.version - 1)) AS created"
+)
+_COLUMNS = "resource_type, id, version, last_updated, method, seq, created"
 _MEMBERS = ("resource_type", "id", "version", "last_updated", "body", "method")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,6 +57,14 @@ class Place:
     at: datetime
     seq: int
     newer: bool
+
+
+class Told(NamedTuple):
+    """A version with its sequence number, and whether it is the first or the first after a deletion."""
+
+    version: Version
+    seq: int
+    created: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +116,13 @@ async def _exists(ctx: Context, ask: Interaction, permission: Permission) -> boo
 
 async def _rows(
     ctx: Context, ask: Interaction, asked: Asked, sources: dict[str, Permission]
-) -> tuple[list[tuple[Version, int]], bool]:
-    """Read a page in the order of reading, each version with its number, and tell whether there is more."""
+) -> tuple[list[Told], bool]:
+    """Read a page in the order of reading, and tell whether there is more."""
     values: list[Any] = []
     order = "ASC" if asked.place and asked.place.newer else "DESC"
     tail = f"ORDER BY last_updated {order}, seq {order} LIMIT {asked.count + 1}"
     branches = [
-        f"(SELECT resource_type, id, version, last_updated, body, method, seq FROM resource_history h "  # noqa: S608 - built from parameters and names of our own
+        f"(SELECT {_TOLD} FROM resource_history h "  # noqa: S608 - built from parameters and names of our own
         f"WHERE {' AND '.join(_conditions(ctx, ask, asked, name, permission, values))} {tail})"
         for name, permission in sources.items()
     ]
@@ -117,10 +130,10 @@ async def _rows(
     sql = compiled.measured(sql, _COLUMNS, f"last_updated {order}, seq {order}")
     records = await ctx.connection.fetch(sql, *values)
     rows = [
-        (Version(*(one[name] for name in _MEMBERS)), one["seq"])
+        Told(Version(*(one[name] for name in _MEMBERS)), one["seq"], one["created"])
         for one in compiled.fitting(records[: asked.count])
     ]
-    count = contents.fitting([version.body or "" for version, _ in rows], compiled.MAX_BYTES)
+    count = contents.fitting([told.version.body or "" for told in rows], compiled.MAX_BYTES)
     return rows[:count], len(records) > count
 
 
@@ -197,34 +210,33 @@ def _place(text: str | None) -> Place | None:
     return Place(_EPOCH + timedelta(microseconds=int(match[2])), int(match[3]), newer=match[1] == "newer")
 
 
-def _spelled(version: Version, seq: int, *, newer: bool) -> tuple[str, str]:
-    micros = (version.last_updated - _EPOCH) // timedelta(microseconds=1)
-    return PARAMETER, f"{'newer' if newer else 'older'}-{micros}-{seq}"
+def _spelled(row: Told, *, newer: bool) -> tuple[str, str]:
+    micros = (row.version.last_updated - _EPOCH) // timedelta(microseconds=1)
+    return PARAMETER, f"{'newer' if newer else 'older'}-{micros}-{row.seq}"
 
 
-def _rendered(
-    ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[tuple[Version, int]], *, more: bool
-) -> str:
+def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told], *, more: bool) -> str:
     backwards = asked.place is not None and asked.place.newer
     shown = rows[::-1] if backwards else rows
     has_newer = more if backwards else asked.place is not None
     has_older = True if backwards else more
     path = "/".join(filter(None, (ctx.fhir_base, ask.resource_type, ask.id, "_history")))
-    links = [("self", url_of(path, asked.used))]
+    used = [*asked.used, *ctx.kept]
+    links = [("self", url_of(path, used))]
     if shown and (has_newer or has_older):
-        links.append(("first", url_of(path, asked.used)))
+        links.append(("first", url_of(path, used)))
     if shown and has_newer:
-        links.append(("previous", url_of(path, [*asked.used, _spelled(*shown[0], newer=True)])))
+        links.append(("previous", url_of(path, [*used, _spelled(shown[0], newer=True)])))
     if shown and has_older:
-        links.append(("next", url_of(path, [*asked.used, _spelled(*shown[-1], newer=False)])))
-    return bundle("history", None, links, [_entry(ctx.fhir_base, version) for version, _ in shown])
+        links.append(("next", url_of(path, [*used, _spelled(shown[-1], newer=False)])))
+    return bundle("history", None, links, [_entry(ctx.fhir_base, told) for told in shown])
 
 
-def _entry(base: str, version: Version) -> str:
+def _entry(base: str, row: Told) -> str:
+    version = row.version
     place = f"{version.resource_type}/{version.id}"
-    created = version.version == 1
     deleted = version.body is None
-    status = HTTPStatus.CREATED if created else HTTPStatus.NO_CONTENT if deleted else HTTPStatus.OK
+    status = HTTPStatus.CREATED if row.created else HTTPStatus.NO_CONTENT if deleted else HTTPStatus.OK
     request = {"method": version.method, "url": version.resource_type if version.method == "POST" else place}
     response = {
         "status": f"{status.value} {status.phrase}",

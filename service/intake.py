@@ -58,6 +58,11 @@ def _rank(identifier: Document) -> int:
     return 1 if _PLACER in {code for _, code in codings(child(identifier, "type"))} else 2
 
 
+def is_claimed_by(version: Version, claim: Claim) -> bool:
+    """Tell whether a stored version made or kept this claim, which then is its resource's."""
+    return version.body is not None and claim_of(version.resource_type, parse(version.body.encode())) == claim
+
+
 def is_by_claim(criteria: tuple[tuple[str, str], ...], claim: Claim | None) -> bool:
     """Tell whether ``If-None-Exist`` asks for just what the unique key decides anyway."""
     if claim is None or len(criteria) != 1 or criteria[0][0] != "identifier":

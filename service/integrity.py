@@ -24,7 +24,7 @@ from models.definitions import RESOURCE_TYPES
 from models.errors import Conflict
 from models.resource import WITHOUT_PATIENT, table_name
 from service.access import decide
-from service.references import links, local
+from service.references import literals, local
 from service.search import compile as compiled
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def terms(document: dict[str, Any], patient: str | None, fhir_base: str) -> list
         fhir_base: absolute base of this server.
     """
     found: dict[str, None] = {}
-    for link in links(document):
-        target = local(link["reference"], fhir_base)
-        if target is None or "/_history/" in link["reference"]:
+    for reference in literals(document):
+        target = local(reference, fhir_base)
+        if target is None or "/_history/" in reference:
             continue
         if target != ("Patient", patient):
             found[f"{_TERM}{target[0]}/{target[1]}"] = None

@@ -79,8 +79,8 @@ class Interaction(msgspec.Struct, frozen=True):
     """What is asked for.
 
     ``document`` is the parsed body, ``query`` the decoded parameters in order, ``strict`` whether unknown
-    parameters are refused, ``prefer`` the explicit return preference. For a creation, ``id`` is empty or
-    the id that a transaction has given in advance.
+    parameters are refused, ``prefer`` the explicit return preference, ``provenance`` what X-Provenance held.
+    For a creation, ``id`` is empty or the id that a transaction has given in advance.
     """
 
     name: Name
@@ -97,6 +97,7 @@ class Interaction(msgspec.Struct, frozen=True):
     if_none_exist: str | None = None
     strict: bool = False
     prefer: str = ""
+    provenance: dict[str, Any] | None = None
 
     @property
     def title(self) -> str:

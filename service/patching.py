@@ -1,7 +1,8 @@
 """Which patch was sent, and what it makes of a resource.
 
-    application/json-patch+json   a list of operations; in a bundle a Binary that holds them
-    application/fhir+json         Parameters with FHIRPath Patch operations
+    application/json-patch+json    a list of operations; in a bundle a Binary that holds them
+    application/merge-patch+json   members with their new values; also a plain object without resourceType
+    application/fhir+json          Parameters with FHIRPath Patch operations
 
 Source: https://hl7.org/fhir/R4/http.html#patch
 """
@@ -13,36 +14,46 @@ from base64 import b64decode
 from typing import Any
 
 from models.document import parse
-from models.errors import BadRequest
-from service.patch import apply_fhirpath_patch, apply_json_patch
+from models.errors import BadRequest, Malformed
+from service.patch import apply_fhirpath_patch, apply_json_patch, apply_merge_patch
 
 JSON_PATCH = "application/json-patch+json"
-OPERATIONS = "operations"
-"""The member under which a JSON Patch, which is a list, travels as a document."""
+MERGE_PATCH = "application/merge-patch+json"
+MEMBERS = {JSON_PATCH: "operations", MERGE_PATCH: "changes"}
+"""For each kind that tells itself by its media type, the member under which it travels as a document."""
 
 
-def operations(body: bytes) -> dict[str, Any]:
-    """Read the body of a JSON Patch.
+def carried(media_type: str, body: bytes) -> dict[str, Any]:
+    """Read the body of a patch whose media type is one of ``MEMBERS``.
 
     Raises:
-        Malformed: it is not JSON.
+        Malformed: there is none, or it is not JSON.
     """
-    return parse(b'{"%s":%s}' % (OPERATIONS.encode(), body))
+    if not body.strip():
+        raise Malformed("The request has no body; send a patch.")
+    return parse(b'{"%s":%s}' % (MEMBERS[media_type].encode(), body))
 
 
 def patched(document: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
-    """Apply a patch of either kind to a copy of a resource.
+    """Apply a patch of any kind to a copy of a resource.
 
     Raises:
-        BadRequest: it is neither, or it cannot be applied.
+        BadRequest: it is none, or it cannot be applied.
     """
     if sent.get("resourceType") == "Parameters":
         return apply_fhirpath_patch(document, sent)
-    if sent.get("resourceType") == "Binary" and sent.get("contentType") == JSON_PATCH:
-        sent = operations(_data(sent))
-    if OPERATIONS not in sent:
-        raise BadRequest("Send a JSON Patch, or Parameters with FHIRPath Patch operations.")
-    return apply_json_patch(document, sent[OPERATIONS])
+    if sent.get("resourceType") == "Binary" and sent.get("contentType") in MEMBERS:
+        sent = carried(sent["contentType"], _data(sent))
+    if MEMBERS[JSON_PATCH] in sent:
+        return apply_json_patch(document, sent[MEMBERS[JSON_PATCH]])
+    if MEMBERS[MERGE_PATCH] in sent:
+        return apply_merge_patch(document, sent[MEMBERS[MERGE_PATCH]])
+    if "resourceType" in sent:
+        # It may be a whole resource that should have been PUT: to merge it would keep what it leaves out.
+        raise BadRequest(
+            "Send a JSON Patch, a JSON Merge Patch, or Parameters with FHIRPath Patch operations."
+        )
+    return apply_merge_patch(document, sent)
 
 
 def _data(binary: dict[str, Any]) -> bytes:

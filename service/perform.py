@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from msgspec import structs
 
 from models.errors import FhirError, MethodNotAllowed, TooCostly
-from service import contents, history, read, write
+from service import contents, history, provenance, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
@@ -83,7 +83,10 @@ async def _bounded(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
     is_full = ctx.held > MAX_HELD
     if is_full and ask.name not in _WRITES:
         raise TooCostly("The answer to this bundle is too large; ask in several requests.")
-    answer = await deed(ctx, ask)
+    if ask.provenance is None or ask.name is Name.BUNDLE:
+        answer = await deed(ctx, ask)
+    else:
+        answer = await provenance.accompanied(ctx, ask, deed)
     if is_full and answer.version is not None and answer.version.body:
         return structs.replace(answer, version=structs.replace(answer.version, body=""))
     answer = await contents.completed(ctx, answer)

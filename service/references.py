@@ -14,13 +14,17 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec.json import decode
+
 from models.definitions import RESOURCE_TYPES
+from models.document import serialize
 from models.errors import Issue
 from models.resource import table_name
 
 if TYPE_CHECKING:
     from service.context import Context
 
+_REFERENCE = re.compile(rb'"reference":"((?:[^"\\\\]|\\\\.)*)"')
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 Link = dict[str, Any]
@@ -41,6 +45,18 @@ def links(document: Any) -> list[Link]:
         # Parsed JSON has these two types and no subclasses; asking for them costs half of isinstance.
         ahead += [item for item in items if type(item) is dict or type(item) is list]
     return found
+
+
+def literals(document: Any) -> list[str]:
+    """Collect the texts of a document's literal references, in its order.
+
+    They are read from its JSON text, where a string can hold no unescaped quote: this takes a quarter of the
+    time of visiting every object, and every write does it.
+    """
+    return [
+        found.decode() if b"\\" not in found else decode(b'"%b"' % found, type=str)
+        for found in _REFERENCE.findall(serialize(document))
+    ]
 
 
 def where(document: dict[str, Any], wanted: Callable[[str], bool]) -> list[str]:
@@ -89,9 +105,9 @@ def to_look_up(ctx: Context, document: dict[str, Any]) -> Sought:
     """Find the references of a document that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
     unknown = False
-    for link in links(document):
-        target = local(link["reference"], ctx.fhir_base)
-        if target is None or link["reference"] in ctx.pending:
+    for reference in literals(document):
+        target = local(reference, ctx.fhir_base)
+        if target is None or reference in ctx.pending:
             continue
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])

@@ -31,9 +31,8 @@ def searchset(ctx: Context, asked: Query, page: Page, *, path: str = "") -> str:
     if asked.issues:
         found = outcome(asked.issues).decode()
         entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
-    links = _links(
-        f"{base}/{path or asked.resource_type}".rstrip("/"), asked.used, page, asked.cursor is not None
-    )
+    url, used = f"{base}/{path or asked.resource_type}".rstrip("/"), [*asked.used, *ctx.kept]
+    links = _links(url, used, page, asked.cursor is not None)
     return bundle("searchset", page.total, links, entries)
 
 

@@ -78,7 +78,7 @@ INDEX_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "index_text": (("parameter", "text"), ("words", "text")),
 }
 
-_VALUES = {
+COMPUTED = {
     "words": "CASE entry.parameter WHEN ':text' THEN array_to_tsvector(string_to_array(entry.words, ' ')) "
     "ELSE to_tsvector('english', entry.words) END"
 }
@@ -150,6 +150,28 @@ def write_statement(shape: Shape) -> str:
         parts.append(_kept(parameters, p, shape))
     parts.append(_audit(p, shape))
     return "WITH " + ",\n".join(parts) + "\nSELECT stamp.at FROM stamp, stored"
+
+
+@cache
+def reindex_statement(resource_type: str, indexes: tuple[str, ...]) -> str:
+    """Build the statement that replaces what finds one version: columns, then rows of each index.
+
+    Everything else of the row stays, its transaction id too: nothing has changed for who pulls changes.
+    It takes ``id``, ``version``, the search columns and arrays of each index, and needs the lock that keeps
+    writers of the type out: a write that began before would not see the new rows and leave them behind.
+    """
+    shape = Shape(resource_type, creates=False, deletes=False, stamped=True, claims=False, indexes=indexes)
+    table, parameters = table_name(resource_type), _Parameters()
+    p = parameters.take(("id", "text"), ("version", "int"))
+    columns = parameters.take(*type_columns(resource_type))
+    # Whose record it is may have been decided by more than the document when it was written.
+    columns["patient"] = f"coalesce({columns['patient']}, {table}.patient)"
+    changes = ", ".join(f"{_quoted(name)} = {value}" for name, value in columns.items())
+    stored = (
+        f"stored AS (UPDATE {table} SET {changes} "  # noqa: S608 - names of our own tables
+        f"WHERE id = {p['id']} AND version = {p['version']} AND NOT deleted RETURNING 1)"
+    )
+    return "WITH " + ",\n".join([stored, *_indexes(parameters, p, shape)]) + "\nSELECT FROM stored"
 
 
 def _stamp(parameters: _Parameters, shape: Shape) -> str:
@@ -232,7 +254,7 @@ def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[s
         columns = INDEX_COLUMNS[table]
         arrays = parameters.take(*columns, array=True)
         names = ", ".join(_quoted(name) for name, _ in columns)
-        values = ", ".join(_VALUES.get(name, f"entry.{name}") for name, _ in columns)
+        values = ", ".join(COMPUTED.get(name, f"entry.{name}") for name, _ in columns)
         parts.append(
             f"{table}_rows AS (INSERT INTO {table} (resource_type, id, {names}) "  # noqa: S608
             f"SELECT '{shape.resource_type}', {p['id']}, {values} "

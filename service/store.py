@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from service.search.extract import Extracted
 
 
+MAX_GATHERED = 100
+"""Creations of a bundle that wait to be sent together; more would only take memory."""
+
+
 class LostRace(Exception):
     """Somebody else wrote the same resource, or claimed the same identifier, first."""
 
@@ -70,14 +74,15 @@ _INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "
 async def write(ctx: Context, change: Change) -> Version:
     """Store one version: durably, or within the caller's transaction when ``ctx.stamp`` is set.
 
-    The version that is returned has its large contents, which those that are read have apart.
+    Inside a bundle, a creation may wait until ``flush``. The version that is returned has its large contents,
+    which those that are read have apart.
 
     Raises:
         LostRace: the row's version is not ``change.version - 1``, the id exists already, the business
             identifier is taken, or what is referred to was deleted; nothing was stored.
     """
     text = _text(change)
-    indexes = _index_rows(change.extracted)
+    indexes = index_rows(change.extracted)
     shape = Shape(
         change.resource_type,
         creates=change.version == 1,
@@ -102,16 +107,51 @@ async def write(ctx: Context, change: Change) -> Version:
         values += [list(column) for column in zip(*rows, strict=True)]
     if text.kept:
         values += [list(text.kept), list(text.kept.values())]
-    row = await _stored(ctx, write_statement(shape), values)
-    if row is None:
-        raise LostRace
-    body = None if change.document is None else f"{text.head}{instant(row['at'])}{text.tail}"
-    return Version(change.resource_type, change.id, change.version, row["at"], body, change.method)
+    at = await _send(ctx, shape, values)
+    body = None if change.document is None else f"{text.head}{instant(at)}{text.tail}"
+    return Version(change.resource_type, change.id, change.version, at, body, change.method)
 
 
-async def _stored(ctx: Context, statement: str, values: Sequence[Any]) -> asyncpg.Record | None:
+async def _send(ctx: Context, shape: Shape, values: list[Any]) -> datetime:
+    """Send a write, or let a creation of a bundle wait; returns its instant."""
+    statement = write_statement(shape)
+    if ctx.in_bundle and ctx.stamp is not None and shape.creates and not shape.claims:
+        ctx.gathered.append((statement, values))
+        if len(ctx.gathered) >= MAX_GATHERED:
+            await flush(ctx)
+        return ctx.stamp.at
+    instants = await _stored(ctx, statement, [values])
+    return instants[0]
+
+
+async def flush(ctx: Context) -> None:
+    """Send the creations that wait, those of one statement in one round trip.
+
+    Whatever reads what the bundle has stored so far comes after this.
+
+    Raises:
+        LostRace: one of them could not be stored.
+    """
+    by_statement: dict[str, list[list[Any]]] = {}
+    for statement, values in ctx.gathered:
+        by_statement.setdefault(statement, []).append(values)
+    ctx.gathered.clear()
+    for statement, rows in by_statement.items():
+        await _stored(ctx, statement, rows)
+
+
+async def _stored(ctx: Context, statement: str, rows: Sequence[Sequence[Any]]) -> list[datetime]:
+    """Execute a write statement for each row of values; returns their instants.
+
+    Raises:
+        LostRace: one of them stored nothing.
+        Deadlocked: another transaction has to go first.
+    """
     try:
-        return await ctx.connection.fetchrow(statement, *values)
+        if len(rows) == 1:
+            found = await ctx.connection.fetch(statement, *rows[0])
+        else:
+            found = await ctx.connection.fetchmany(statement, rows)
     except asyncpg.DeadlockDetectedError as error:
         # Rows and claims are waited for only after the clock's lock was let go.
         raise Deadlocked from error
@@ -119,6 +159,9 @@ async def _stored(ctx: Context, statement: str, values: Sequence[Any]) -> asyncp
         # A failure between the halves of the clock would leave its lock with this session; end the session.
         ctx.connection.terminate()
         raise
+    if len(found) != len(rows):
+        raise LostRace
+    return [row["at"] for row in found]
 
 
 def instant(moment: datetime) -> str:
@@ -161,7 +204,8 @@ def _around_instant(change: Change) -> tuple[str, str]:
     return head, f'"{meta_text}{rest_text}'
 
 
-def _index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...]]]:
+def index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...]]]:
+    """The rows of each shared index table that a document has rows in."""
     if extracted is None:
         return {}
     rows: tuple[Sequence[tuple[Any, ...]], ...] = (

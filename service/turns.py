@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from service.conditional import sought_types
 
 if TYPE_CHECKING:
-    from service.bundle import Entry
     from service.context import Context
+    from service.entries import Entry
 
 ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 """The turn of each method."""

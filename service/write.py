@@ -104,7 +104,7 @@ def criteria(ask: Interaction) -> conditional.Pairs | None:
     """Return the criteria by which an interaction names its resource; None when it does not.
 
     Raises:
-        BadRequest: ``If-None-Exist`` is empty.
+        BadRequest: ``If-None-Exist`` is empty, or about another type.
     """
     if ask.name is Name.CREATE:
         if ask.if_none_exist is None:
@@ -112,6 +112,9 @@ def criteria(ask: Interaction) -> conditional.Pairs | None:
         found = conditional.criteria_of(ask.if_none_exist)
         if not found:
             raise BadRequest("If-None-Exist needs search criteria.")
+        path, mark, _ = ask.if_none_exist.partition("?")
+        if mark and "=" not in path and path.rpartition("/")[2] not in {"", ask.resource_type}:
+            raise BadRequest("If-None-Exist is about the type that is created; send the criteria alone.")
         return found
     return ask.query if ask.name in _BY_CRITERIA and not ask.id else None
 
@@ -120,7 +123,8 @@ async def by_id(ctx: Context, ask: Interaction) -> Interaction:
     """Name by id what was named by criteria; the id stays empty where a deletion has nothing to delete.
 
     Raises:
-        BadRequest: the body has another id than the resource that matches.
+        BadRequest: the body has another id than the resource that matches, or one of another shape.
+        Conflict: none matches, but there is a resource with the body's id, which would be lost.
         NotFound: there is nothing to patch.
         PreconditionFailed: several resources match, or there are no criteria.
     """
@@ -133,12 +137,30 @@ async def by_id(ctx: Context, ask: Interaction) -> Interaction:
         return structs.replace(ask, id=match.id, query=())
     document = _document(ask)
     own = document.get("id")
+    if own is not None and not isinstance(own, str):
+        raise Malformed("The id is a string.", expression=f"{ask.resource_type}.id")
     if match is not None and own not in {None, match.id}:
         raise BadRequest(
             "The resource that matches has another id than the body.", expression=f"{ask.resource_type}.id"
         )
+    if match is None and own is not None:
+        await _require_free(ctx, ask.resource_type, own)
     chosen = match.id if match else own or ctx.new_id()
     return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen})
+
+
+async def _require_free(ctx: Context, resource_type: str, resource_id: str) -> None:
+    """Refuse to overwrite a resource that the criteria of an update do not match.
+
+    R4 leaves it open; R5 asks for it: https://hl7.org/fhir/R5/http.html#cond-update
+    """
+    permission = decide.authorize(ctx.principal, "u", resource_type, base_url=ctx.settings.base_url)
+    there = await read.newest(ctx, resource_type, resource_id, permission)
+    if there is not None and there.body is not None:
+        raise Conflict(
+            "The criteria match nothing, but there is a resource with the body's id; update it by that id.",
+            expression=f"{resource_type}.id",
+        )
 
 
 async def _by_criteria(
@@ -158,21 +180,23 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
     """Store a new version: 200; or the first one under the client's own id: 201.
 
     Raises:
-        BadRequest: the body's id is not the URL's; ``If-Match`` is not an entity tag.
-        PreconditionFailed: ``If-Match`` names another version than the newest.
+        BadRequest: the body's id is not the URL's; ``If-Match`` or ``If-None-Match`` is no entity tag.
+        PreconditionFailed: ``If-Match`` names another version than the newest, or ``If-None-Match`` that one
+            (``*`` any, so that the update can only create).
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, update)
     document = _document(ask)
     if document.get("id") != ask.id:
         raise BadRequest("The resource's id must be the id in the URL.", expression=f"{ask.resource_type}.id")
-    expected = _expected_version(ask.if_match)
+    expected, unwanted = _expected_version(ask.if_match), _unwanted(ask.if_none_match)
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
     await conditional.resolve_references(ctx, document)
 
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
         _require_version(previous, expected)
+        _require_none_of(previous, unwanted)
         return await _replace(ctx, ask, document, previous, permission)
 
     return await persistently(ctx, attempt)
@@ -210,15 +234,17 @@ async def _replace(
     change = await _prepared(ctx, ask.resource_type, ask.id, document, method=method, previous=previous)
     if previous is not None and store.repeats(previous, change):
         return Answer(200, previous)
-    change = replace(change, claim=await _new_claim(ctx, change))
+    change = replace(change, claim=await _new_claim(ctx, change, previous))
     created = previous is None or previous.body is None
     return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
 
 
-async def _new_claim(ctx: Context, change: Change) -> Claim | None:
+async def _new_claim(ctx: Context, change: Change, previous: Version | None) -> Claim | None:
     """Return the identifier that an update must claim: None when it holds it already."""
     claim = intake.claim_of(change.resource_type, change.document or {})
-    held = claim and await store.holder(ctx, change.resource_type, claim)
+    if claim is None or (previous is not None and intake.is_claimed_by(previous, claim)):
+        return None
+    held = await store.holder(ctx, change.resource_type, claim)
     if held and held[0] != change.id:
         raise Conflict(
             "RX-16: Another prescription has this identifier; use that one.",
@@ -290,6 +316,7 @@ async def _write(ctx: Context, change: Change, permission: Permission) -> Versio
         return await store.write(ctx, change)
     async with store.transaction(ctx):
         stored = await store.write(ctx, change)
+        await store.flush(ctx)
         await read.require_inside(ctx, change.resource_type, change.id, permission)
         return stored
 
@@ -311,6 +338,25 @@ def _expected_version(if_match: str | None) -> int | None:
     if match is None:
         raise BadRequest('If-Match takes one entity tag such as W/"3".')
     return int(match[1])
+
+
+def _unwanted(if_none_match: str | None) -> frozenset[int] | None:
+    """Read ``If-None-Match``: versions that must not be the newest; an empty set means any."""
+    if if_none_match is None:
+        return None
+    if if_none_match.strip() == "*":
+        return frozenset()
+    tags = [_ETAG.fullmatch(tag.strip()) for tag in if_none_match.split(",")]
+    if not all(tags):
+        raise BadRequest('If-None-Match takes * or entity tags such as W/"3".')
+    return frozenset(int(tag[1]) for tag in tags if tag)
+
+
+def _require_none_of(previous: Version | None, unwanted: frozenset[int] | None) -> None:
+    if unwanted is None or previous is None or previous.body is None:
+        return
+    if not unwanted or previous.version in unwanted:
+        raise PreconditionFailed("The resource is there in a version that If-None-Match rules out.")
 
 
 def _require_version(previous: Version | None, expected: int | None) -> None:

@@ -51,6 +51,8 @@ GENERATED_TYPES = (
 )
 """Types with facts. A type is *supported* once it is in ``models.definitions.RESOURCE_TYPES``."""
 
+US_CORE = "http://hl7.org/fhir/us/core/SearchParameter/"
+
 EXTRA: tuple[dict[str, Any], ...] = (
     {
         "code": "episode-of-care",
@@ -60,8 +62,38 @@ EXTRA: tuple[dict[str, Any], ...] = (
         "expression": "MedicationRequest.supportingInformation.where(resolve() is EpisodeOfCare)",
         "target": ["EpisodeOfCare"],
     },
+    {
+        "code": "role",
+        "type": "token",
+        "base": ["CareTeam"],
+        "url": f"{US_CORE}us-core-careteam-role",
+        "expression": "CareTeam.participant.role",
+    },
+    {
+        "code": "asserted-date",
+        "type": "date",
+        "base": ["Condition"],
+        "url": f"{US_CORE}us-core-condition-asserted-date",
+        "expression": "Condition.extension.where"
+        "(url = 'http://hl7.org/fhir/StructureDefinition/condition-assertedDate').value.as(dateTime)",
+    },
+    {
+        "code": "discharge-disposition",
+        "type": "token",
+        "base": ["Encounter"],
+        "url": f"{US_CORE}us-core-encounter-discharge-disposition",
+        "expression": "Encounter.hospitalization.dischargeDisposition",
+    },
+    {
+        "code": "description",
+        "type": "token",
+        "base": ["Goal"],
+        "url": f"{US_CORE}us-core-goal-description",
+        "expression": "Goal.description",
+    },
 )
-"""R4 links a prescription to its episode by no element of its own; see the mapping of the pathway."""
+"""A prescription is linked to its episode by no element of R4's own (see the mapping of the pathway); the
+others are asked for by US Core: https://hl7.org/fhir/us/core/search-parameters-and-operations.html."""
 
 OVERRIDES = {
     ("ServiceRequest", "order-detail"): "ServiceRequest.orderDetail",
@@ -73,7 +105,7 @@ OVERRIDES = {
 COMPONENTS = {("DocumentReference", "relationship"): ("relation", "relatesto")}
 """Composites whose components R4 lists in the wrong order."""
 
-SKIPPED = frozenset({"_content", "_text", "_query", "_id", "_lastUpdated", "phonetic", "near"})
+SKIPPED = frozenset({"_content", "_text", "_query", "_id", "_lastUpdated"})
 """Not generated: ``_id`` and ``_lastUpdated`` are columns; the rest is not offered."""
 
 UNIONS = {

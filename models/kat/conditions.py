@@ -21,3 +21,5 @@ PARTNER_PROBLEMS = Code(ICD_10_CM, "Z63.0", "Problems in relationship with spous
 PSYCHOSOCIAL = Code(ICD_10_CM, "Z65.8", "Other specified problems related to psychosocial circumstances")
 ALCOHOL_IN_REMISSION = Code(ICD_10_CM, "F10.21", "Alcohol dependence, in remission")
 NAUSEA = Code(SNOMED, "422587007", "Nausea")
+NAUSEA_DIAGNOSIS = Code(ICD_10_CM, "R11.0", "Nausea")
+INSOMNIA = Code(ICD_10_CM, "G47.00", "Insomnia, unspecified")

@@ -51,7 +51,9 @@ ROLES = _codes("kat-role", chaperone="Chaperone", partner="Partner")
 TIMEPOINTS = _codes(
     "kat-timepoint", baseline="Before the dose", plus40min="40 minutes after the dose", end="End of journey"
 )
+INSTRUMENTS = _codes("kat-instrument", supports="Supports, in the patient's own words")
 DOSE_ROLES = _codes("kat-dose-role", full="Full dose", half="Half dose", booster="Booster dose")
+GOALS = _codes("kat-goal", intention="Intention of the therapy", safety="Safety plan")
 CONSENT_KINDS = _codes("kat-consent-kind", A="Treatment", B="Information sharing")
 
 ORDINAL = local_extension("kat-ordinal")

@@ -17,6 +17,7 @@ PROFESSIONAL_COUNSELOR = Code(NUCC, "101YP2500X", "Professional Counselor")
 COACH = Code(NUCC, "171400000X", "Health & Wellness Coach")
 PSYCHIATRIC_NURSE_PRACTITIONER = Code(NUCC, "363LP0808X", "Psychiatric/Mental Health Nurse Practitioner")
 PSYCHIATRIST = Code(NUCC, "2084P0800X", "Psychiatry Physician")
+FAMILY_PHYSICIAN = Code(NUCC, "207Q00000X", "Family Medicine Physician")
 
 KAT_ROLE = local_system("kat-role")
 THERAPIST_ROLE = Code(KAT_ROLE, "therapist", "Therapist")

@@ -15,7 +15,7 @@ from typing import Any
 
 from models.kat.code import Code, concept
 from models.kat.documents import CLINICAL_NOTE
-from models.kat.local import CURRENT_PHASE, ENCOUNTER_TYPES, EPISODE_TYPES, ORDINAL, PHASES
+from models.kat.local import CURRENT_PHASE, ENCOUNTER_TYPES, EPISODE_TYPES, GOALS, ORDINAL, PHASES
 from models.kat.systems import (
     CLINICAL_STATUS,
     CONDITION_CATEGORY,
@@ -47,21 +47,27 @@ VIRTUAL = Code(V3_ACT_CODE, "VR", "virtual")
 PRIMARY_PERFORMER = Code(V3_PARTICIPATION, "PPRF", "primary performer")
 PROBLEM = Code(CONDITION_CATEGORY, "problem-list-item", "Problem List Item")
 HEALTH_CONCERN = Code(f"{US_CORE}CodeSystem/condition-category", "health-concern", "Health Concern")
-SDOH = Code(f"{US_CORE}CodeSystem/us-core-category", "sdoh", "SDOH")
 ASSESS_PLAN = Code(
     f"{US_CORE}CodeSystem/careplan-category", "assess-plan", "Assessment and Plan of Treatment"
 )
 HOME = Code(DISCHARGE, "home", "Home")
+PLAIN = Code(
+    "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode",
+    "urn:ihe:iti:xds:2017:mimeTypeSufficient",
+    "mimeType Sufficient",
+)
+"""The format of a note that is just text: its content type says all."""
 CHIEF_COMPLAINT = Code(DIAGNOSIS_ROLE, "CC", "Chief complaint")
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Whose chart it is: the number that its ids share, and who treats."""
+    """Whose chart it is: the number that its ids share, who treats, and where."""
 
     number: str
     therapist: str = "PractitionerRole/role-th"
     practice: str = "Organization/org-kat"
+    place: str = "Location/loc-kat"
 
     @property
     def patient(self) -> Resource:
@@ -165,11 +171,13 @@ def plan(
     }
 
 
-def team(chart: Chart, status: str, members: Sequence[tuple[Code, str]], start: str) -> Resource:
-    """Write the care team: the patient and (role, reference) of everybody else."""
+def team(
+    chart: Chart, status: str, members: Sequence[tuple[Code, str]], start: str, name: str = ""
+) -> Resource:
+    """Write a care team of (role, reference)."""
     return {
         "resourceType": "CareTeam",
-        "id": chart.id("team"),
+        "id": chart.id("team", name),
         "extension": chart.of_episode(),
         "status": status,
         "name": "Ketamine-assisted therapy team",
@@ -194,7 +202,7 @@ def goal(
         "achievementStatus": concept(
             Code(GOAL_ACHIEVEMENT, achieved, achieved.replace("-", " ").capitalize())
         ),
-        "description": concept(text=words),
+        "description": concept(GOALS[name], text=words),
         "subject": chart.patient,
         "startDate": start,
         "target": [{"dueDate": due}],
@@ -228,6 +236,7 @@ def session(
         "period": period(*during),
         "reasonReference": [reference(f"Condition/{chart.id('cond')}")],
         "hospitalization": {"dischargeDisposition": concept(HOME)},
+        "location": [{"location": reference(chart.place)}],
         "serviceProvider": reference(chart.practice),
     }
     return {**encounter, **more}
@@ -242,6 +251,7 @@ def note(
     return {
         "resourceType": "DocumentReference",
         "id": chart.id("note", name),
+        "extension": chart.of_episode(),
         "identifier": [identifier("note", chart.id("N", name))],
         "status": "current",
         "docStatus": "final",
@@ -252,9 +262,9 @@ def note(
         "author": [reference(chart.therapist)],
         "custodian": reference(chart.practice),
         "description": title,
-        "content": [{"attachment": text_attachment(text, title, written)}],
+        "content": [{"attachment": text_attachment(text, title, written), "format": PLAIN.coding()}],
         "context": {
-            "encounter": [reference(f"Encounter/{encounter['id']}"), chart.episode],
+            "encounter": [reference(f"Encounter/{encounter['id']}")],
             "period": encounter["period"],
         },
         **more,

@@ -13,7 +13,6 @@ from decimal import Decimal
 from models.kat.code import concept
 from models.kat.conditions import (
     NAUSEA,
-    PSYCHOSOCIAL,
     RECURRENT_SEVERE_DEPRESSION,
     TREATMENT_RESISTANT_DEPRESSION,
 )
@@ -33,8 +32,6 @@ from service.demo import measured, orders
 from service.demo.build import Days, Resource, coded_extension, quantity, reference
 from service.demo.chart import (
     ASSOCIATED_ENCOUNTER,
-    HEALTH_CONCERN,
-    SDOH,
     VIRTUAL,
     Chart,
     condition,
@@ -46,6 +43,7 @@ from service.demo.chart import (
     team,
 )
 from service.demo.consents import sharing_consent, treatment_consent
+from service.demo.record import record
 
 PREPARATION = (
     "2026-08-17",
@@ -98,6 +96,7 @@ def arc(days: Days) -> list[Resource]:
         *_integration(days),
         *_outcomes(days),
         *_ending(days),
+        *record(CHART, days.day("2026-08-10"), days.day("2026-09-30"), days.day(JOURNEYS[0])),
     ]
 
 
@@ -112,7 +111,6 @@ def _frame(days: Days) -> list[Resource]:
     ]
     return [
         condition(CHART, "", [RECURRENT_SEVERE_DEPRESSION, TREATMENT_RESISTANT_DEPRESSION], intake),
-        condition(CHART, "psychosocial", [PSYCHOSOCIAL], intake, (HEALTH_CONCERN, SDOH)),
         goal(CHART, "intention", "Meet the mornings without dread", intake, last, "achieved"),
         goal(CHART, "safety", "Call before acting on dark thoughts", intake, last, "achieved"),
         team(CHART, "inactive", members, active),
@@ -148,6 +146,7 @@ def _intake(days: Days) -> list[Resource]:
     recipients = ["Organization/org-rx-a", "Organization/org-ehr"]
     weight = quantity(72, "kg")
     asked = f"{day}T16:20:00Z"
+    total = measured.score(CHART, "gad7-baseline", GAD_7_TOTAL, asked, 14)
     text = (
         "Two adequate antidepressant trials without response. No psychosis, no mania, no substance use. "
         "Supports mapped: a friend will escort."
@@ -158,7 +157,8 @@ def _intake(days: Days) -> list[Resource]:
         sharing_consent(CHART, day, until, recipients),
         measured.observation(CHART, "weight", [BODY_WEIGHT], f"{day}T16:10:00Z", valueQuantity=weight),
         measured.answers(CHART, "gad7-baseline", form_url(GAD_7), asked, _gad_7()),
-        measured.score(CHART, "gad7-baseline", GAD_7_TOTAL, asked, 14),
+        total,
+        measured.panel(CHART, "gad7-baseline", GAD_7, asked, [total]),
         note(CHART, "intake", HISTORY_NOTE, meeting, text),
     ]
 
@@ -205,6 +205,7 @@ def _evaluation(day: str) -> list[Resource]:
     during = (f"{day}T18:00:00Z", f"{day}T19:00:00Z")
     meeting = session(CHART, "medical-eval", "evaluation", during)
     meeting["class"] = VIRTUAL.coding()
+    del meeting["location"]
     meeting["participant"][0]["individual"] = reference(PRESCRIBER)
     by = [reference(PRESCRIBER)]
     text = "Eligible. Blood pressure 124/78, heart rate 68."
@@ -268,7 +269,9 @@ def _booster(day: str, encounter: str) -> Resource:
 
 def _nausea(day: str, number: int, part: Resource) -> Resource:
     part = {**part, "valueCodeableConcept": {"text": "mild, resolved within the journey"}}
-    return measured.observation(CHART, f"journey-{number}-nausea", [NAUSEA], f"{day}T17:30:00Z", EXAM, **part)
+    return measured.observation(
+        CHART, f"journey-{number}-nausea", [NAUSEA], f"{day}T17:30:00Z", (EXAM,), **part
+    )
 
 
 def _discharge(day: str, number: int) -> Resource:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from models.kat.background import COGNITIVE_STATUS, UNKNOWN
 from models.kat.code import Code, concept
 from models.kat.measures import (
     BLOOD_PRESSURE,
@@ -26,19 +27,27 @@ from models.kat.measures import (
     form_url,
 )
 from models.kat.systems import LOINC
-from service.demo.build import Resource, identifier, quantity, reference
+from service.demo.build import Resource, concepts, identifier, quantity, reference
 from service.demo.chart import Chart
+
+SCREENING = (SURVEY, COGNITIVE_STATUS)
+"""By what an EHR finds the results of an instrument."""
 
 
 def observation(
-    chart: Chart, name: str, codes: Sequence[Code], when: str, category: Code = VITAL_SIGNS, **more: Any
+    chart: Chart,
+    name: str,
+    codes: Sequence[Code],
+    when: str,
+    categories: Sequence[Code] = (VITAL_SIGNS,),
+    **more: Any,
 ) -> Resource:
     """Write a final observation by the therapist."""
     return {
         "resourceType": "Observation",
         "id": chart.id("obs", name),
         "status": "final",
-        "category": [concept(category)],
+        "category": concepts(categories),
         "code": concept(*codes),
         "subject": chart.patient,
         "effectiveDateTime": when,
@@ -47,13 +56,19 @@ def observation(
     }
 
 
-def blood_pressure(chart: Chart, name: str, when: str, mm_hg: tuple[int, int], **more: Any) -> Resource:
-    """Write a blood pressure, systolic and diastolic."""
-    component = [
-        {"code": concept(code), "valueQuantity": quantity(value, "mmHg", "mm[Hg]")}
-        for code, value in zip((SYSTOLIC, DIASTOLIC), mm_hg, strict=True)
-    ]
+def blood_pressure(
+    chart: Chart, name: str, when: str, mm_hg: tuple[int | None, int | None], **more: Any
+) -> Resource:
+    """Write a blood pressure, systolic and diastolic; a value that was not heard is None."""
+    component = [pressure(code, value) for code, value in zip((SYSTOLIC, DIASTOLIC), mm_hg, strict=True)]
     return observation(chart, name, [BLOOD_PRESSURE], when, component=component, **more)
+
+
+def pressure(code: Code, mm_hg: int | None) -> Resource:
+    """Write one component of a blood pressure."""
+    if mm_hg is None:
+        return {"code": concept(code), "dataAbsentReason": concept(UNKNOWN)}
+    return {"code": concept(code), "valueQuantity": quantity(mm_hg, "mmHg", "mm[Hg]")}
 
 
 def vital_signs(
@@ -73,8 +88,20 @@ def vital_signs(
 def score(chart: Chart, name: str, total: Code, when: str, value: int, **more: Any) -> Resource:
     """Write the total of an instrument; derived from the answers of the same name unless told otherwise."""
     derived = {"derivedFrom": [reference(f"QuestionnaireResponse/{chart.id('qr', name)}")]}
+    more = {**derived, **more, "valueQuantity": quantity(value, "{score}")}
+    return observation(chart, name, [total], when, SCREENING, **more)
+
+
+def panel(chart: Chart, name: str, code: Code, when: str, members: Sequence[Resource]) -> Resource:
+    """Write an instrument as a whole: its total and items, from the answers of the same name."""
     return observation(
-        chart, name, [total], when, SURVEY, **{**derived, **more}, valueQuantity=quantity(value, "{score}")
+        chart,
+        f"{name}-panel",
+        [code],
+        when,
+        SCREENING,
+        hasMember=[reference(f"Observation/{member['id']}") for member in members],
+        derivedFrom=[reference(f"QuestionnaireResponse/{chart.id('qr', name)}")],
     )
 
 

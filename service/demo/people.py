@@ -1,9 +1,10 @@
-"""The cast: one practice, two prescribing platforms, an EHR, a coach, and five patients. All invented.
+"""The cast: one practice, two prescribing platforms, an EHR, a coach, and six patients. All invented.
 
-    org-kat    prac-th (therapist)          pat-1 … pat-5
+    org-kat    prac-th (therapist)          pat-1 … pat-5, and pat-6 who died before an arc began
     org-rx-a   prac-rx (psychiatrist)       rp-1 (escort of pat-1), rp-3 and rp-4 (partners)
     org-rx-b   prac-np (nurse practitioner)
-    org-ehr · org-coach  prac-co (coach)
+    org-ehr    prac-pcp (family physician)
+    org-coach  prac-co (coach)              org-pharmacy · org-payer
 
 Numbers of practitioners are synthetic with valid check digits.
 Source: https://hl7.org/fhir/us/core/StructureDefinition-us-core-patient.html
@@ -16,18 +17,34 @@ from typing import Any
 from models.kat.code import Code, concept
 from models.kat.roles import (
     COACH,
+    FAMILY_PHYSICIAN,
     MARRIAGE_AND_FAMILY_THERAPIST,
     PRESCRIBER_ROLE,
     PSYCHIATRIC_NURSE_PRACTITIONER,
     PSYCHIATRIST,
     THERAPIST_ROLE,
 )
-from models.kat.systems import DEA, IDENTIFIER_TYPE, NPI, ORGANIZATION_TYPE, US_CORE, V3_ROLE
+from models.kat.systems import (
+    DEA,
+    IDENTIFIER_TYPE,
+    NPI,
+    ORGANIZATION_TYPE,
+    TRIBAL_ENTITY,
+    US_CORE,
+    V3_ROLE,
+)
 from service.demo.build import Days, Resource, identifier, period, reference
 
 _RACE = "urn:oid:2.16.840.1.113883.6.238"
 _EXTENSION = f"{US_CORE}StructureDefinition/"
 _PROVIDER = Code(ORGANIZATION_TYPE, "prov", "Healthcare Provider")
+_PAYER = Code(ORGANIZATION_TYPE, "pay", "Payer")
+_OUTPATIENT = Code(V3_ROLE, "OF", "Outpatient facility")
+FRIEND = Code(V3_ROLE, "FRND", "unrelated friend")
+_SPOUSE = Code(V3_ROLE, "SPS", "spouse")
+
+_SEXES = {"female": ("F", "248152002"), "male": ("M", "248153007")}
+"""Codes of ``us-core-birthsex`` and (SNOMED CT) ``us-core-sex`` by administrative gender."""
 
 ORGANIZATIONS = {
     "org-kat": ("Synthetic Saguaro KAT Practice", "1000000020"),
@@ -35,6 +52,12 @@ ORGANIZATIONS = {
     "org-rx-b": ("Example Lozenge Clinic", None),
     "org-ehr": ("Example Valley Primary Care", None),
     "org-coach": ("Example Window Coaching LLC", None),
+    "org-pharmacy": ("Example Desert Compounding Pharmacy", "1000000046"),
+    "org-payer": ("Example Saguaro Health Plan", None),
+}
+LOCATIONS = {
+    "loc-kat": ("Saguaro therapy rooms", "org-kat"),
+    "loc-ehr": ("Valley Primary Care, examination rooms", "org-ehr"),
 }
 
 
@@ -49,22 +72,41 @@ def people(days: Days) -> list[Resource]:
 
 
 def staff() -> list[Resource]:
-    """Write the organizations and the professionals with their roles."""
-    return [*(organization(key, *row) for key, row in ORGANIZATIONS.items()), *_professionals()]
+    """Write the organizations, their places, and the professionals with their roles."""
+    return [
+        *(organization(key, *row) for key, row in ORGANIZATIONS.items()),
+        *(location(key, *row) for key, row in LOCATIONS.items()),
+        *_professionals(),
+    ]
 
 
 def organization(key: str, name: str, npi: str | None) -> Resource:
-    """Write an organization that provides care."""
+    """Write an organization that provides care, or pays for it."""
     numbers = [{"system": NPI, "value": npi}] if npi else [identifier("organization", key)]
     return {
         "resourceType": "Organization",
         "id": key,
         "identifier": numbers,
         "active": True,
-        "type": [concept(_PROVIDER)],
+        "type": [concept(_PAYER if key == "org-payer" else _PROVIDER)],
         "name": name,
         "telecom": [phone("520-555-0100", "work"), {"system": "email", "value": f"desk@{key}.example"}],
         "address": [address("100 Example Plaza", "85701")],
+    }
+
+
+def location(key: str, name: str, owner: str) -> Resource:
+    """Write a place where people are seen."""
+    return {
+        "resourceType": "Location",
+        "id": key,
+        "identifier": [identifier("location", key)],
+        "status": "active",
+        "name": name,
+        "type": [concept(_OUTPATIENT)],
+        "telecom": [phone("520-555-0103", "work")],
+        "address": address("100 Example Plaza", "85701"),
+        "managingOrganization": reference(f"Organization/{owner}"),
     }
 
 
@@ -85,10 +127,15 @@ def _professionals() -> list[Resource]:
         _practitioner("prac-rx", ("Mockingham", "Prescott", "MD"), "1999999984", "FM0000012", "AZ-SYN-00017"),
         _practitioner("prac-np", ("Fakeley", "Nadia", "PMHNP"), "2000000010", "MF0000024"),
         _practitioner("prac-co", ("Sampleton", "Corey", None), None),
-        _role("role-th", "prac-th", "org-kat", MARRIAGE_AND_FAMILY_THERAPIST, THERAPIST_ROLE),
+        _practitioner("prac-pcp", ("Careful", "Primrose", "MD"), "1000000053"),
+        {
+            **_role("role-th", "prac-th", "org-kat", MARRIAGE_AND_FAMILY_THERAPIST, THERAPIST_ROLE),
+            "location": [reference("Location/loc-kat")],
+        },
         _role("role-rx", "prac-rx", "org-rx-a", PSYCHIATRIST, PRESCRIBER_ROLE),
         _role("role-np", "prac-np", "org-rx-b", PSYCHIATRIC_NURSE_PRACTITIONER, PRESCRIBER_ROLE),
         _role("role-co", "prac-co", "org-coach", COACH, COACH),
+        _role("role-pcp", "prac-pcp", "org-ehr", FAMILY_PHYSICIAN, PRESCRIBER_ROLE),
     ]
 
 
@@ -135,25 +182,16 @@ def _role(key: str, person: str, employer: str, specialty: Code, code: Code) -> 
 
 
 def patients(days: Days) -> list[Resource]:
-    """Write the five patients; birth dates stay where they are."""
-    moved = days.day("2024-05-31")
-    pat_1 = patient("1", ("Synthetica", "Pat"), "female", "1984-02-29")
-    pat_1["name"] += [
-        {"use": "old", "family": "Sample", "given": ["Pat"], "period": period("1984-02-29", moved)}
-    ]
-    pat_1["name"][0]["suffix"] = ["Jr."]
-    pat_1["address"].append(address("7 Former Way", "85702", use="old", period=period("2015-01-01", moved)))
-    pat_1["extension"] = [
-        _ethnic("us-core-race", "2106-3", "White"),
-        _ethnic("us-core-ethnicity", "2186-5", "Not Hispanic or Latino"),
-        {"url": f"{_EXTENSION}us-core-birthsex", "valueCode": "F"},
-    ]
+    """Write the six patients; birth dates stay where they are."""
+    pat_1 = in_full(patient("1", ("Synthetica", "Pat"), "female", "1984-02-29"), days.day("2024-05-31"))
+    pat_6 = patient("6", ("Formerly", "Lee"), "male", "1948-05-17")
     return [
         pat_1,
         patient("2", ("Placeholder", "Max"), "male", "1979-07-04"),
         patient("3", ("Exampleton", "Robin"), "female", "1988-03-15"),
         patient("4", ("Exampleton", "Sam"), "male", "1986-09-01"),
         patient("5", ("Dummyfield", "Dana"), "other", "1991-12-12"),
+        {**pat_6, "active": False, "deceasedDateTime": days.instant("2026-02-11", "04:20")},
     ]
 
 
@@ -181,6 +219,34 @@ def patient(number: str, name: tuple[str, str], gender: str, born: str) -> Resou
     }
 
 
+def in_full(written: Resource, moved: str) -> Resource:
+    """Add what few give at the desk: a former name and address, and where the person belongs."""
+    name = written["name"][0]
+    since = written["birthDate"]
+    sex = _SEXES.get(written["gender"], _SEXES["female"])
+    tribe = Code(TRIBAL_ENTITY, "302", "Tohono O'odham Nation of Arizona")
+    old_name = {"use": "old", "family": "Sample", "given": name["given"], "period": period(since, moved)}
+    old_address = address("7 Former Way", "85702", use="old", period=period("2015-01-01", moved))
+    return {
+        **written,
+        "extension": [
+            _ethnic("us-core-race", "1002-5", "American Indian or Alaska Native"),
+            _ethnic("us-core-ethnicity", "2186-5", "Not Hispanic or Latino"),
+            {
+                "url": f"{_EXTENSION}us-core-tribal-affiliation",
+                "extension": [
+                    {"url": "tribalAffiliation", "valueCodeableConcept": concept(tribe)},
+                    {"url": "isEnrolled", "valueBoolean": True},
+                ],
+            },
+            {"url": f"{_EXTENSION}us-core-birthsex", "valueCode": sex[0]},
+            {"url": f"{_EXTENSION}us-core-sex", "valueCode": sex[1]},
+        ],
+        "name": [{**name, "suffix": ["Jr."]}, old_name],
+        "address": [*written["address"], old_address],
+    }
+
+
 def _ethnic(name: str, code: str, display: str) -> Resource:
     coding = Code(_RACE, code, display).coding()
     return {
@@ -191,24 +257,24 @@ def _ethnic(name: str, code: str, display: str) -> Resource:
 
 def _related() -> list[Resource]:
     return [
-        _related_person(
-            "rp-1", "1", ("Chaperone", "Chris"), Code(V3_ROLE, "FRND", "unrelated friend"), "1992-06-01"
-        ),
-        _related_person("rp-3", "3", ("Exampleton", "Sam"), Code(V3_ROLE, "SPS", "spouse"), "1986-09-01"),
-        _related_person("rp-4", "4", ("Exampleton", "Robin"), Code(V3_ROLE, "SPS", "spouse"), "1988-03-15"),
+        related_person("1", ("Chaperone", "Chris"), FRIEND, "1992-06-01"),
+        related_person("3", ("Exampleton", "Sam"), _SPOUSE, "1986-09-01"),
+        related_person("4", ("Exampleton", "Robin"), _SPOUSE, "1988-03-15"),
     ]
 
 
-def _related_person(key: str, number: str, name: tuple[str, str], relation: Code, born: str) -> Resource:
+def related_person(number: str, name: tuple[str, str], relation: Code, born: str) -> Resource:
+    """Write who stands by a patient, as ``rp-<number of the patient>``."""
     family, given = name
     return {
         "resourceType": "RelatedPerson",
-        "id": key,
+        "id": f"rp-{number}",
         "active": True,
         "patient": reference(f"Patient/pat-{number}"),
         "relationship": [concept(relation)],
         "name": [{"family": family, "given": [given]}],
         "telecom": [phone("520-555-0190", "mobile")],
+        "address": [address("9 Mesquite Lane", "85705", use="home")],
         "birthDate": born,
     }
 

@@ -2,8 +2,9 @@
 
     staff ─> patient 1 ─> patient 2 ─> …      one transaction for every few patients
 
-Every prescription satisfies every rule. Patient ``n`` depends on the seed and ``n`` only, so that 64,000
-patients begin with the same 1,000.
+One patient in twenty has a full record (``record.py``), and the next one has died since: together they have
+whatever US Core must support. Every prescription satisfies every rule. Patient ``n`` depends on the seed and
+``n`` only, so that 64,000 patients begin with the same 1,000.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from models.kat.conditions import (
     RECURRENT_MODERATE_DEPRESSION,
     RECURRENT_SEVERE_DEPRESSION,
 )
-from models.kat.documents import HISTORY_NOTE, PROGRESS_NOTE
+from models.kat.documents import CONSULT_NOTE, HISTORY_NOTE, JOURNEY_NOTE, PROGRESS_NOTE, SUMMARY_NOTE
 from models.kat.measures import PHQ_9_TOTAL
 from models.kat.roles import THERAPIST_ROLE
 from service.demo import measured, orders
-from service.demo.build import STORY_ENDS, Resource, later, reference, transaction
+from service.demo.build import STORY_ENDS, Resource, later, period, reference, transaction
 from service.demo.chart import Chart, condition, episode, goal, note, plan, session, team
 from service.demo.consents import sharing_consent, treatment_consent
-from service.demo.people import patient, staff
+from service.demo.people import FRIEND, in_full, patient, related_person, staff
+from service.demo.record import record
 from service.load import execute
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 PATIENTS_PER_TRANSACTION = 10
 PREPARATIONS, JOURNEYS, INTEGRATIONS = 3, 2, 2
+FULL_RECORD_EVERY, FULL, DECEASED = 20, 1, 2
 LONGEST_AGO, LATEST_AGO = 700, 120
 """Days before the story's end within which an arc begins; an arc takes less than 120."""
 
@@ -98,20 +101,41 @@ def episodes(patients: int, seed: int) -> Iterator[list[Resource]]:
     """Write the staff with the medicine, then one list of resources for each patient."""
     yield [*staff(), orders.lozenge()]
     for number in range(1, patients + 1):
-        yield arc(f"s{seed}-{number}", random.Random(f"{seed}/{number}"))  # noqa: S311 - not for secrets
+        dice = random.Random(f"{seed}/{number}")  # noqa: S311 - not for secrets
+        yield arc(f"s{seed}-{number}", dice, place=number % FULL_RECORD_EVERY)
 
 
-def arc(number: str, dice: random.Random) -> list[Resource]:
-    """Write one patient's whole chart; ``number`` becomes part of every id."""
+def arc(number: str, dice: random.Random, place: int = 0) -> list[Resource]:
+    """Write one patient's whole chart; ``number`` becomes part of every id.
+
+    ``place`` is the patient's among twenty: the first has a full record, the second has died since.
+    """
     chart = Chart(number)
     start = (STORY_ENDS - timedelta(days=dice.randint(LATEST_AGO, LONGEST_AGO))).isoformat()
     finished = dice.random() < 0.5  # noqa: PLR2004 - half of the arcs
-    return [
-        _patient(number, dice),
+    person = _patient(number, dice)
+    if place == DECEASED:
+        person["deceasedDateTime"] = f"{later(start, 115)}T04:20:00Z"
+    chart_of_arc = [
+        person,
         *_frame(chart, start, dice, finished=finished),
         *_sessions(chart, start),
         *_orders(chart, start, dice, finished=finished),
         *_scores(chart, start, dice),
+    ]
+    return [*chart_of_arc, *_completed(chart, person, start)] if place == FULL else chart_of_arc
+
+
+def _completed(chart: Chart, person: Resource, start: str) -> list[Resource]:
+    """Complete the patient, and write the rest of a full record."""
+    person.update(in_full(person, later(start, -400)))
+    intake, journey = later(start, 7), f"Encounter/{chart.id('enc', 'journey-1')}"
+    meeting = {"id": journey.partition("/")[2], "period": period(*_hour(later(start, 42)))}
+    notes = ((CONSULT_NOTE, "consult"), (JOURNEY_NOTE, "journey-1"), (SUMMARY_NOTE, "summary"))
+    return [
+        related_person(chart.number, ("Chaperone", "Chris"), FRIEND, "1992-06-01"),
+        *(note(chart, name, codes, meeting, "As told in the session.") for codes, name in notes),
+        *record(chart, intake, later(start, 34), later(start, 42)),
     ]
 
 

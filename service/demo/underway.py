@@ -20,7 +20,7 @@ from models.kat.conditions import (
 )
 from models.kat.documents import JOURNEY_NOTE, PROGRESS_NOTE
 from models.kat.local import ROLES
-from models.kat.measures import BODY_WEIGHT, PCL_5_TOTAL, SURVEY
+from models.kat.measures import BODY_WEIGHT, PCL_5, PCL_5_TOTAL, form_url
 from models.kat.roles import THERAPIST_ROLE
 from models.kat.systems import V3_ACT_CODE, V3_CONFIDENTIALITY
 from service.demo import measured, orders
@@ -37,6 +37,9 @@ from service.demo.chart import (
     team,
 )
 from service.demo.consents import sharing_consent, treatment_consent
+
+SEVERE = 7
+"""How many items of the trauma checklist were answered with 3, the others with 2."""
 
 PREPARING, ROBIN, SAM, WAITING = Chart("2"), Chart("3"), Chart("4"), Chart("5")
 
@@ -98,18 +101,25 @@ def _preparing(days: Days) -> list[Resource]:
         measured.observation(
             chart, "weight", [BODY_WEIGHT], f"{day}T18:00:00Z", valueQuantity=quantity(90, "kg")
         ),
-        measured.observation(
-            chart,
-            "pcl5-baseline",
-            [PCL_5_TOTAL],
-            f"{day}T18:10:00Z",
-            SURVEY,
-            valueQuantity=quantity(47, "{score}"),
-        ),
+        *_pcl_5(chart, f"{day}T18:10:00Z"),
         measured.blood_pressure(chart, "intake-bp", f"{day}T18:15:00Z", (138, 86)),
         *_prepared(chart, days, ("2026-11-03", "2026-11-10", "2026-11-17")),
         orders.referral(chart, "Organization/org-rx-a", asked, "Encounter/enc-2-prep-3"),
         orders.task(chart, "evaluation", "requested", "Evaluate and prescribe", asked, **owner),
+    ]
+
+
+def _pcl_5(chart: Chart, when: str) -> list[Resource]:
+    """Write the trauma checklist: answers to its twenty items, total 47, and the panel of both."""
+    items = [
+        measured.item(str(number), f"PCL-5 item {number}", valueInteger=3 if number <= SEVERE else 2)
+        for number in range(1, 21)
+    ]
+    total = measured.score(chart, "pcl5-baseline", PCL_5_TOTAL, when, 47)
+    return [
+        measured.answers(chart, "pcl5-baseline", form_url(PCL_5), when, items),
+        total,
+        measured.panel(chart, "pcl5-baseline", PCL_5, when, [total]),
     ]
 
 

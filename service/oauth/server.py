@@ -22,7 +22,9 @@ from authlib.oauth2.rfc6749.errors import (
     UnsupportedResponseTypeError,
 )
 from joserfc.jwk import RSAKey
+from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlmodel import col
 
 from models.oauth import OAuthAuthorization, OAuthClient, OAuthRefreshToken, OAuthUser
 from service.access import scopes
@@ -157,7 +159,7 @@ class Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no type
             client = self._by_secret(form.get("client_id", ""), form["client_secret"], status_code=400)
         else:
             request.auth_method = "none"
-            client = self._public(form.get("client_id", ""))
+            client = self._public(form.get("client_id") or self._holder(form))
         if form.get("client_id", client.client_id) != client.client_id:
             raise InvalidClientError("The client_id is not that of the authenticated client.")
         return client
@@ -173,6 +175,17 @@ class Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no type
         if client is None or client.row.authentication != "none":
             raise InvalidClientError("The client is not known or did not authenticate.")
         return client
+
+    def _holder(self, form: dict[str, str]) -> str:
+        """Return whose refresh token is presented; SMART's JavaScript client names itself in no other way."""
+        if form.get("grant_type") != "refresh_token":
+            return ""
+        statement = (
+            select(col(OAuthAuthorization.client_id))
+            .join(OAuthRefreshToken, col(OAuthRefreshToken.authorization_id) == col(OAuthAuthorization.id))
+            .where(col(OAuthRefreshToken.token_hash) == credentials.digest(form.get("refresh_token", "")))
+        )
+        return self.session.execute(statement).scalar_one_or_none() or ""
 
     def _by_assertion(self, form: dict[str, str]) -> RegisteredClient:
         if form.get("client_assertion_type") != assertions.ASSERTION_TYPE:

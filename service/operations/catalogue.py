@@ -121,7 +121,7 @@ _ROWS = (
     ),
     Operation(
         "$docref",
-        "Find a patient's documents, newest first",
+        "Find a patient's documents, newest first, or have a summary of the record made",
         ("type",),
         READING,
         f"{_US_CORE}/docref",
@@ -132,7 +132,11 @@ _ROWS = (
             Parameter("patient", "id", required=True, meaning="Id of the patient."),
             *_PERIOD,
             Parameter("type", "token", meaning="Kind of document, as system|code."),
-            Parameter("on-demand", "boolean", meaning="false: documents are not made on demand."),
+            Parameter(
+                "on-demand",
+                "boolean",
+                meaning="true: a summary made for this answer; else the stored documents.",
+            ),
             *_PAGE,
         ),
     ),

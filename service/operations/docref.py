@@ -1,7 +1,7 @@
 """``DocumentReference/$docref``: a patient's documents for a time of care, newest first.
 
-A document's time of care is ``context.period``, else its ``date``. Without ``start`` and ``end`` the current
-documents are meant. Documents are not made on demand.
+    stored      by their time of care (``context.period``, else ``date``), without dates the current ones
+    on demand   a summary of the record, made for this answer (``summary.py``)
 
 Source: http://hl7.org/fhir/us/core/OperationDefinition/docref
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.errors import BadRequest, Issue
 from service import searchset
 from service.access import decide
 from service.interaction import Answer
+from service.operations import summary
 from service.search import cursors, query, run
 from service.search.criteria import AllOf, AnyOf, Criterion, Missing
 from service.search.registry import parameters
@@ -31,13 +31,13 @@ async def docref(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
     """Return one page of the documents.
 
     Raises:
-        BadRequest: documents on demand are asked for, or a parameter cannot be read.
+        BadRequest: a parameter cannot be read.
+        TooCostly: a record is too large for a summary.
     """
-    if given.texts.get("on-demand") == "true":
-        text = "This server makes no documents on demand; ask with on-demand=false."
-        raise BadRequest(issues=[Issue("not-supported", text, "http.on-demand")])
     base_url = ctx.settings.base_url
     decide.authorize(ctx.principal, "s", _TYPE, base_url=base_url)
+    if given.texts.get("on-demand") == "true":
+        return await _on_demand(ctx, ask, given)
     asked = query.parse(_TYPE, _pairs(given), base_url=base_url, strict=True)
     asked.criteria += _care(given, base_url)
     asked.used = [(name, value) for name, value in given.texts.items() if name != cursors.PARAMETER]
@@ -45,6 +45,14 @@ async def docref(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
         ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
     )
     return Answer(200, document=searchset.searchset(ctx, asked, page, path=f"{_TYPE}/{ask.operation}"))
+
+
+async def _on_demand(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
+    """Return the summary of the record, or nothing for a patient who is not there for this caller."""
+    found = await summary.summarized(ctx, given) if summary.is_of_type(given.texts.get("type")) else None
+    entries = [found] if found else []
+    links = [("self", searchset.url_of(f"{ctx.fhir_base}/{_TYPE}/{ask.operation}", [*given.texts.items()]))]
+    return Answer(200, document=searchset.bundle("searchset", len(entries), links, entries))
 
 
 def _pairs(given: Arguments) -> list[tuple[str, str]]:

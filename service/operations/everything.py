@@ -62,11 +62,11 @@ class Asked:
     """What of the record is asked for. ``after`` is the (type, id) that the page begins after."""
 
     patient: str
-    count: int
-    types: tuple[str, ...]
-    care: Interval | None
-    since: Interval | None
-    after: tuple[str, str]
+    count: int = MAX_COUNT
+    types: tuple[str, ...] = RESOURCE_TYPES
+    care: Interval | None = None
+    since: Interval | None = None
+    after: tuple[str, str] = (RECORD[0], "")
 
 
 async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
@@ -79,18 +79,29 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
     permission = decide.authorize(ctx.principal, "r", "Patient", base_url=ctx.settings.base_url)
     narrow = decide.visible(ctx.principal, base_url=ctx.settings.base_url)
     asked = _asked(ask, given)
+    rows, linked, more = await record(ctx, asked, narrow)
+    if not rows or rows[0].resource_type != "Patient":
+        read.present(await read.newest(ctx, "Patient", ask.id, permission))
+    shown = [*(row for row in rows if row.resource_type in asked.types), *linked]
+    links = _links(ctx, f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
+    return Answer(200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, shown)))
+
+
+async def record(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row], list[Row], bool]:
+    """Read one page of a record: its rows, what they refer to outside of it, and whether there is more.
+
+    Raises:
+        TooCostly: the database gave up, or what a page refers to is too large.
+    """
     try:
         rows, more = await _page(ctx, asked, narrow)
         linked = await _linked(ctx, rows, narrow, frozenset(asked.types))
     except asyncpg.QueryCanceledError as error:
         raise TooCostly(ADVICE) from error
-    if not rows or rows[0].resource_type != "Patient":
-        read.present(await read.newest(ctx, "Patient", ask.id, permission))
-    shown = [*(row for row in rows if row.resource_type in asked.types), *linked]
-    if contents.fitting([row.body for row in shown], 2 * compiling.MAX_BYTES) < len(shown):
+    bodies = [row.body for row in (*rows, *linked)]
+    if contents.fitting(bodies, 2 * compiling.MAX_BYTES) < len(bodies):
         raise TooCostly(ADVICE)
-    links = _links(f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
-    return Answer(200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, shown)))
+    return rows, linked, more
 
 
 def _asked(ask: Interaction, given: Arguments) -> Asked:
@@ -98,16 +109,21 @@ def _asked(ask: Interaction, given: Arguments) -> Asked:
     if not frozenset(types) <= frozenset(RESOURCE_TYPES):
         text = "_type names a type that this server does not keep."
         raise BadRequest(issues=[Issue("not-supported", text, "http._type")])
-    start, end = (interval(given.texts[name]) if name in given.texts else None for name in ("start", "end"))
     since = interval(given.texts["_since"]) if "_since" in given.texts else None
     return Asked(
         ask.id,
         given.number("_count", MAX_COUNT, MAX_COUNT),
         types,
-        (start[0] if start else NEVER, end[1] if end else ALWAYS) if start or end else None,
+        care(given),
         since,
         _place(given.texts.get(cursors.PARAMETER)),
     )
+
+
+def care(given: Arguments) -> Interval | None:
+    """Return the time of care that ``start`` and ``end`` bound; None where neither is given."""
+    start, end = (interval(given.texts[name]) if name in given.texts else None for name in ("start", "end"))
+    return (start[0] if start else NEVER, end[1] if end else ALWAYS) if start or end else None
 
 
 def _place(text: str | None) -> tuple[str, str]:
@@ -208,8 +224,9 @@ async def _fetched(ctx: Context, targets: Iterable[tuple[str, str]], narrow: Nar
     return [Row._make((*record, "include")) for record in records]
 
 
-def _links(url: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
+def _links(ctx: Context, url: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
     used = [(name, value) for name, value in given.texts.items() if name != cursors.PARAMETER]
+    used += ctx.kept
     links = [("self", url_of(url, used))]
     if cursors.PARAMETER in given.texts or last is not None:
         links.append(("first", url_of(url, used)))

@@ -105,6 +105,7 @@ async def _refusals(ctx: Context, tried: Interaction) -> list[Issue]:
         # The inner one is a savepoint, which alone is undone when the outer one is a client's transaction.
         async with store.transaction(ctx), ctx.connection.transaction():
             await deeds[tried.name](ctx, tried)
+            await store.flush(ctx)
             raise _Undo  # noqa: TRY301 - so that the transaction ends without effect
     except _Undo:
         return []
@@ -112,6 +113,8 @@ async def _refusals(ctx: Context, tried: Interaction) -> list[Issue]:
         if refusal.status >= InternalError.status:
             raise
         return [replace(issue, severity="error") for issue in refusal.issues]
+    finally:
+        ctx.gathered.clear()
 
 
 def _is_known(profile: str | None, resource_type: str) -> bool:

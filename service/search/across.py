@@ -82,7 +82,7 @@ def parse(
         try:
             require_known(within, name, value, base_url)
         except Unknown as unknown:
-            query.refuse_or_note(lead, unknown, strict=strict)
+            query.refuse_or_note(lead, name, unknown, strict=strict)
         else:
             understood.append((name, value))
     # An include that is another type's is ignored by this one.
@@ -90,10 +90,9 @@ def parse(
     descending = order(queries)
     for one in queries:
         one.criteria = [*within[one.resource_type], *one.criteria]
-    shown = replace(
-        queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *page_free(understood)]
-    )
-    shown.includes = list(dict.fromkeys(include for one in queries for include in one.includes))
+    used = [query.as_used(queries[0], *pair) for pair in page_free(understood)]
+    shown = replace(queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *used])
+    shown.includes = query.together(include for one in queries for include in one.includes)
     return Across(tuple(queries), shown, descending)
 
 

@@ -53,7 +53,8 @@ def date(build: Arguments, asked: Moment, start: str, end: str) -> str:
         "gt": f"{end} > {b}",
         "lt": f"{start} < {a}",
         "ge": f"({end} > {b} OR ({contained}))",
-        "le": f"({start} < {a} OR ({contained}))",
+        # What begins after it cannot match: said only to let the planner see a range of starts, as above.
+        "le": f"({start} < {b} AND ({start} < {a} OR ({contained})))",
         "sa": f"{start} >= {b}",
         "eb": f"{end} <= {a}",
     }[asked.prefix]

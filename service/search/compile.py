@@ -20,7 +20,7 @@ from typing import Any
 
 from models.errors import BadRequest
 from models.resource import table_name
-from service.search import includes, ordering, selectivity
+from service.search import alphabet, crowds, includes, ordering, selectivity, spans
 from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Narrow, everything
 from service.search.ordering import Key
 from service.search.predicates import Builder
@@ -50,10 +50,11 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     ``now`` is what an approximate date (``ap``) is near to; the database's clock when absent.
     """
     build = Builder(query.resource_type, narrow, now, selective=selectivity.named(query.criteria))
-    where = conditions(build, query)
+    keys = ordering.keys(query, resumable=resumable(query.criteria))
+    crowd = crowds.drawing(query, keys)
+    where = conditions(build, query, apart=crowd)
     if where is None:
         return None
-    keys = ordering.keys(query, resumable=resumable(query.criteria))
     backwards = query.cursor is not None and query.cursor.backwards
     if query.cursor is not None:
         try:
@@ -66,7 +67,11 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     selected = "".join(f", {key.expression} AS key{number}" for number, key in enumerate(keys))
     columns = "r.id, r.version, r.last_updated, r.body"
     limit = build.argument(query.count + 1)
-    source = f"{rows(query, where)} ORDER BY {order} LIMIT {limit}"
+    tail = f"ORDER BY {order} LIMIT {limit}"
+    if alphabet.applies(query):
+        source = f"{alphabet.rows(build, query, ' AND '.join(where), limit)} {tail}"
+    else:
+        source = f"{rows(build, query, where, tail, crowd)} {tail}"
     numbered = f"{selected}, row_number() OVER (ORDER BY {order}) AS place"
     if query.includes:
         matches = f"SELECT {columns}, r.patient, r.terms{numbered} {source}"
@@ -103,13 +108,30 @@ def fitting(records: Sequence[Any]) -> Sequence[Any]:
     return records
 
 
-def rows(query: Query, where: list[str]) -> str:
-    """The matches; found before they are put in order where they can only be few."""
+def rows(build: Builder, query: Query, where: list[str], tail: str, crowd: Clause | None) -> str:
+    """The matches; found before they are put in order where they can only be few, by date in two parts."""
     table, condition = table_name(query.resource_type), " AND ".join(where)
+    if crowd is not None:
+        return crowds.rows(build, query, crowd, condition, tail)
     if selectivity.few(query.criteria):
         # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
         return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
+    if (parts := halves(build, query)) is not None:
+        found = (f"(SELECT * FROM {table} r WHERE {condition} AND {part} {tail})" for part in parts)
+        return f"FROM ({' UNION ALL '.join(found)}) r"
     return f"FROM {table} r WHERE {condition}"
+
+
+def halves(build: Builder, query: Query) -> tuple[str, str] | None:
+    """Two conditions that part the rows so that an index serves each part; None where one serves all."""
+    if (bound := spans.bound(query.criteria, query.resource_type)) is not None:
+        return spans.parts(query.resource_type, build.argument(bound, "timestamptz"))
+    keys = ordering.keys(query, resumable=resumable(query.criteria))
+    if (reached := ordering.reached(query, keys)) is not None:
+        (date,) = keys
+        before = f"{date.expression} <= {build.argument(reached, date.data_type)}"
+        return before, f"{date.expression} IS NULL"
+    return None
 
 
 def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:
@@ -122,12 +144,13 @@ def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> State
     return Statement(sql, tuple(build.arguments))
 
 
-def conditions(build: Builder, query: Query) -> list[str] | None:
-    """What a row must satisfy to match and to be seen."""
+def conditions(build: Builder, query: Query, *, apart: Criterion | None = None) -> list[str] | None:
+    """What a row must satisfy to match and to be seen; but for the criterion ``apart``."""
     visible = build.visible(query.resource_type, "r")
     if visible is None:
         return None
-    where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in query.criteria)]
+    criteria = [criterion for criterion in query.criteria if criterion is not apart]
+    where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in criteria)]
     return [*where, COMMITTED] if resumable(query.criteria) or begins(query) else where
 
 

@@ -18,6 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
+from service.search.places import Near
 from service.search.registry import Parameter
 
 
@@ -52,6 +53,12 @@ class Text(NamedTuple):
     exact: str
 
 
+class Sounds(NamedTuple):
+    """Entries of ``terms``, all of which a name must have to sound alike."""
+
+    terms: tuple[str, ...]
+
+
 class Words(NamedTuple):
     """A query for texts: of words that a display has, or as a search engine takes it."""
 
@@ -78,7 +85,7 @@ class Amount(NamedTuple):
     code: str | None
 
 
-Operand: TypeAlias = Term | Present | InPatient | Id | Text | Words | Moment | Amount
+Operand: TypeAlias = Term | Present | InPatient | Id | Text | Sounds | Words | Moment | Amount | Near
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,13 +91,15 @@ def deceased(document: dict[str, Any]) -> str:
 
 @cache
 def plan(resource_type: str) -> tuple[Plan, dict[str, Any]]:
-    """Compile the visits of a type, by first JSON member, and its date columns filled with null."""
+    """Compile the visits of a type, by first JSON member, and its own columns filled with null."""
     known = parameters(resource_type)
     visits: dict[str, list[Visit]] = {}
     empty: dict[str, Any] = {}
     for one in known.values():
         if one.store == "column":
             empty |= {f"{one.column}_start": None, f"{one.column}_end": None}
+        if one.store == "place":
+            empty |= {f"{one.column}_latitude": None, f"{one.column}_longitude": None}
         for way in one.paths:
             leaf = leaves.leaf(one, way)
             visits.setdefault(way.steps[0].key, []).append(follow(way.steps, leaf))

@@ -45,8 +45,12 @@ OPERATORS: dict[str, dict[str, str]] = {
     "reference": {"eq": "", "re": ""},
     "uri": {"eq": "", "ss": "below", "sb": "above"},
     "composite": {"eq": ""},
+    "special": {"eq": ""},
 }
 """The modifier that says what an operator says, by kind of parameter."""
+
+OF_STORES = {"text": {"co": ""}, "sound": {"eq": ""}}
+"""Likewise, where the kind does not decide."""
 
 
 def criterion(reader: Reader, resource_type: str, text: str) -> Criterion:
@@ -73,7 +77,7 @@ def translated(one: Parameter, operator: str, value: str) -> tuple[str, str]:
         return "missing", "false" if value == "true" else "true" if value == "false" else value
     if one.kind in {"date", "number", "quantity"} and operator in ORDERED:
         return "", operator + value
-    known = {"co": ""} if one.store == "text" else OPERATORS.get(one.kind, {})
+    known = OF_STORES.get(one.store) or OPERATORS.get(one.kind, {})
     if operator not in known:
         raise BadRequest(f"The operator '{operator}' of _filter does not apply to '{one.code}'.")
     return known[operator], value

@@ -3,7 +3,8 @@
     token       code, Coding, CodeableConcept, Identifier, ContactPoint, boolean, string   ─► terms
     reference   Reference, canonical · uri                                                 ─► terms
     date        date, dateTime, instant, Period, Timing                                    ─► columns or dates
-    string      string, HumanName, Address                                                 ─► strings
+    string      string, HumanName, Address                                 ─► strings; by sound ─► terms
+    special     Location.position                                                          ─► columns
     quantity    Quantity, Range, SampledData, decimal, integer                             ─► quantities
 
 Source: https://hl7.org/fhir/R4/search.html#ptypes
@@ -11,21 +12,21 @@ Source: https://hl7.org/fhir/R4/search.html#ptypes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
+from service.search import places, terminology
+from service.search.moments import DATES, moment
 from service.search.registry import Parameter, Path
+from service.search.sounds import sounds
 from service.search.values import (
-    ALWAYS,
     CANONICAL,
-    NEVER,
-    Interval,
     ancestors,
     folded,
-    interval,
     relative,
     term,
     token_term,
@@ -52,18 +53,15 @@ Visit: TypeAlias = Callable[[Any, Rows], None]
 
 NAME_PARTS = ("family", "given", "prefix", "suffix", "text")
 ADDRESS_PARTS = ("line", "city", "district", "state", "postalCode", "country", "text")
+PARTS = {"HumanName": NAME_PARTS, "Address": ADDRESS_PARTS}
 
 
 def leaf(one: Parameter, way: Path) -> Visit:
     """The function that indexes one parameter's values of one data type."""
-    if one.kind == "date":
-        return column_date(one, way) if one.store == "column" else repeated_date(one, way)
-    if one.kind == "reference" and way.data_type == "Reference":
-        return reference(one, way)
+    if (made := LEAVES.get(one.store)) is not None:
+        return made(one, way)
     if one.kind in {"reference", "uri"}:
-        return uri(one)
-    if one.kind == "string":
-        return string(one, way)
+        return reference(one, way) if way.data_type == "Reference" else uri(one)
     if one.kind in {"quantity", "number"}:
         return QUANTITIES.get(way.data_type, number)(one)
     return TOKENS.get(way.data_type, plain)(one)
@@ -79,12 +77,15 @@ def patient(value: Any, rows: Rows) -> None:
 def plain(one: Parameter) -> Visit:
     """Codes and strings without a system of their own, and booleans."""
     stem = f"{one.code}="
+    among_systems = not terminology.is_bare(one)
 
     def visit(value: Any, rows: Rows) -> None:
         if isinstance(value, bool):
             value = "true" if value else "false"
         if isinstance(value, str):
             rows.terms.append(term(stem + value.casefold()))
+            if among_systems:
+                rows.terms.append(term(stem + token_term(None, value)))
 
     return visit
 
@@ -98,6 +99,12 @@ def add_token(terms: list[str], stem: str, system: Any, code: Any) -> None:
         terms.append(term(f"{stem}{system}|"))
 
 
+def add_mark(terms: list[str], code: str, before: int) -> None:
+    """Tell that there is a value, when nothing in it gave a term: ``:missing`` must see it."""
+    if len(terms) == before:
+        terms.append(f"{code}:")
+
+
 def add_words(rows: Rows, code: str, text: str | None) -> None:
     """Index the words of a display."""
     if text:
@@ -109,7 +116,9 @@ def coding(one: Parameter) -> Visit:
     stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_token(rows.terms, stem, value.get("system"), value.get("code"))
+        add_mark(rows.terms, code, before)
         add_words(rows, code, value.get("display"))
 
     return visit
@@ -120,10 +129,12 @@ def concept(one: Parameter) -> Visit:
     stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_words(rows, code, value.get("text"))
         for item in value.get("coding", ()):
             add_token(rows.terms, stem, item.get("system"), item.get("code"))
             add_words(rows, code, item.get("display"))
+        add_mark(rows.terms, code, before)
 
     return visit
 
@@ -133,8 +144,10 @@ def identifier(one: Parameter) -> Visit:
     stem, typed, code = f"{one.code}=", f"{one.code}:of-type=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         number_text, type_ = value.get("value"), value.get("type", {})
         add_token(rows.terms, stem, value.get("system"), number_text)
+        add_mark(rows.terms, code, before)
         add_words(rows, code, type_.get("text"))
         for item in type_.get("coding", ()):
             if number_text and item.get("code"):
@@ -146,10 +159,12 @@ def identifier(one: Parameter) -> Visit:
 
 def contact(one: Parameter) -> Visit:
     """A ContactPoint: its system (phone, email …) stands for the code system."""
-    stem = f"{one.code}="
+    stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_token(rows.terms, stem, value.get("system"), value.get("value"))
+        add_mark(rows.terms, code, before)
 
     return visit
 
@@ -172,10 +187,13 @@ def reference(one: Parameter, way: Path) -> Visit:
         spelled = relative(value.get("reference") or "", rows.fhir_base)
         if wanted and wanted != referenced_type(value, spelled, wanted):
             return
+        before = len(rows.terms)
         if spelled and not (in_column and spelled.startswith("Patient/")):
             rows.terms.append(term(stem + spelled))
         if held := value.get("identifier"):
             add_token(rows.terms, logical, held.get("system"), held.get("value"))
+        if not spelled:
+            add_mark(rows.terms, code, before)
         add_words(rows, code, value.get("display"))
 
     return visit
@@ -197,13 +215,12 @@ def uri(one: Parameter) -> Visit:
         if not isinstance(value, str):
             return
         spelled = (relative(value, rows.fhir_base) or value) if is_reference else value
-        rows.terms.append(term(stem + spelled))
-        if "|" in spelled:
-            rows.terms.append(term(stem + spelled.partition("|")[0]))
+        spellings = (spelled, spelled.partition("|")[0]) if "|" in spelled else (spelled,)
+        rows.terms.extend([term(stem + each) for each in spellings])
         if is_reference:
             rows.terms.append(lead + term(spelled))
         else:
-            rows.terms.extend([term(above + place) for place in ancestors(spelled)])
+            rows.terms.extend([term(above + place) for each in spellings for place in ancestors(each)])
 
     return visit
 
@@ -211,17 +228,48 @@ def uri(one: Parameter) -> Visit:
 def string(one: Parameter, way: Path) -> Visit:
     """A string, or every part of a name or an address."""
     code = one.code
-    parts = {"HumanName": NAME_PARTS, "Address": ADDRESS_PARTS}.get(way.data_type, ())
+    parts = PARTS.get(way.data_type, ())
 
     def visit(value: Any, rows: Rows) -> None:
-        if isinstance(value, str):
-            rows.strings.append((code, folded(value), value))
+        rows.strings.extend([(code, folded(text), text) for text in texts(value, parts)])
+
+    return visit
+
+
+def sound(one: Parameter, way: Path) -> Visit:
+    """A string, or every part of a name, by how it sounds."""
+    stem = f"{one.code}="
+    parts = PARTS.get(way.data_type, ())
+
+    def visit(value: Any, rows: Rows) -> None:
+        for text in texts(value, parts):
+            rows.terms.extend([term(stem + code) for code in sounds(text)])
+
+    return visit
+
+
+def texts(value: Any, parts: Sequence[str]) -> list[str]:
+    """A text, or the parts of a name or an address that are present."""
+    if isinstance(value, str):
+        return [] if parts else [value]
+    found = []
+    for part in parts:
+        held = value.get(part)
+        found += [text for text in (held if isinstance(held, list) else (held,)) if text]
+    return found
+
+
+def place(one: Parameter, _way: Path) -> Visit:
+    """A position on the globe: two columns."""
+    latitude, longitude = f"{one.column}_latitude", f"{one.column}_longitude"
+
+    def visit(value: Any, rows: Rows) -> None:
+        if "latitude" not in value or "longitude" not in value:
             return
-        for part in parts:
-            held = value.get(part)
-            for text in held if isinstance(held, list) else (held,):
-                if text:
-                    rows.strings.append((code, folded(text), text))
+        with suppress(ValueError):
+            rows.columns[latitude], rows.columns[longitude] = places.position(
+                value["latitude"], value["longitude"]
+            )
 
     return visit
 
@@ -250,30 +298,14 @@ def repeated_date(one: Parameter, way: Path) -> Visit:
     return visit
 
 
-def moment(value: Any) -> Interval | None:
-    """A date, dateTime or instant: the time it covers at its precision."""
-    return interval(value) if isinstance(value, str) else None
-
-
-def period(value: Any) -> Interval | None:
-    """A Period; a missing side is open."""
-    start = interval(value["start"]) if "start" in value else (NEVER, NEVER)
-    end = interval(value["end"]) if "end" in value else (ALWAYS, ALWAYS)
-    if start is None or end is None or ("start" not in value and "end" not in value):
-        return None
-    return start[0], end[1]
-
-
-def timing(value: Any) -> Interval | None:
-    """A Timing: from the first to the last of its events, or the bounds of its repetition."""
-    events = [found for event in value.get("event", ()) if event and (found := interval(event))]
-    if events:
-        return min(found[0] for found in events), max(found[1] for found in events)
-    bounds = value.get("repeat", {}).get("boundsPeriod")
-    return period(bounds) if bounds else None
-
-
-DATES: dict[str, Callable[[Any], Interval | None]] = {"Period": period, "Timing": timing}
+LEAVES: dict[str, Callable[[Parameter, Path], Visit]] = {
+    "column": column_date,
+    "date": repeated_date,
+    "place": place,
+    "sound": sound,
+    "string": string,
+}
+"""The functions of the stores that hold one kind of values."""
 
 
 def number(one: Parameter) -> Visit:
@@ -307,9 +339,9 @@ def quantity(one: Parameter) -> Visit:
 def units(value: dict[str, Any]) -> Iterable[tuple[str | None, str | None]]:
     """The systems and codes by which a quantity's unit may be asked for."""
     code = value.get("code") or value.get("currency")
-    unit = value.get("unit")
-    if code or not unit:
-        yield value.get("system"), code
+    system, unit = value.get("system"), value.get("unit")
+    if code or system or not unit:
+        yield system, code
     if unit and unit != code:
         yield None, unit
 

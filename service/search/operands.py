@@ -3,7 +3,8 @@
     token       code · system|code · |code · system|
     reference   id · Type/id · URL · canonical
     date        prefix + date of any precision              number, quantity   prefix + number|system|unit
-    string      folded and exact                            uri                as sent
+    string      folded and exact; by sound                  uri                as sent
+    near        latitude|longitude|distance|unit
 
 A value that cannot be read raises ``ValueError``; the caller names the parameter, never the value.
 Source: https://hl7.org/fhir/R4/search.html#ptypes
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
-from service.search import terminology, words
-from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Term, Text, Words
+from service.search import places, sounds, terminology, words
+from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Sounds, Term, Text, Words
 from service.search.registry import Parameter, is_canonical, targets
 from service.search.values import (
     ALWAYS,
@@ -68,12 +70,21 @@ def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
         return (Term(term(stem + system.casefold())),)
     code = "|".join(rest)
     if terminology.is_bare(one):
-        if system not in (one.systems or ("",)):
-            return ()
-        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+        return bare_code(one, system, code, stem)
     if not code:
         return (Term(term(f"{stem}{system}|")),) if system else ()
     return (Term(term(stem + token_term(system, code))),)
+
+
+def bare_code(one: Parameter, system: str, code: str, stem: str) -> tuple[Operand, ...]:
+    """A code whose system is understood; where that is one of several, only its own codes are meant."""
+    if system not in (one.systems or ("",)):
+        return ()
+    if len(one.systems) <= 1:
+        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+    known = {own.casefold() for own in terminology.codes_of(system)}
+    meant = known & {code.casefold()} if code else known
+    return tuple(Term(term(stem + own)) for own in sorted(meant))
 
 
 def of_type(one: Parameter, text: str) -> tuple[Operand, ...]:
@@ -112,9 +123,15 @@ def date(text: str) -> tuple[Operand, ...]:
     """A date with an optional prefix; a ``+`` that arrived as a space is put back."""
     found = PREFIX.fullmatch(text.replace(" ", "+"))
     covered = interval(found[2]) if found else None
-    if found is None or covered is None or (found[1] == "ap" and covered[0] in (ALWAYS, NEVER)):
+    # The driver reads the ends of the calendar as infinity, and nothing is near to that.
+    if found is None or covered is None or (found[1] == "ap" and is_endless(covered[0])):
         raise ValueError
     return (Moment(found[1] or "eq", *covered),)
+
+
+def is_endless(moment: datetime) -> bool:
+    """Whether a moment is where the calendar ends or begins."""
+    return moment.replace(tzinfo=None) in {ALWAYS, NEVER}
 
 
 def string(text: str) -> tuple[Operand, ...]:
@@ -123,6 +140,22 @@ def string(text: str) -> tuple[Operand, ...]:
     if not exact.strip():
         raise ValueError
     return (Text(folded(exact), exact),)
+
+
+def sound(one: Parameter, text: str) -> tuple[Operand, ...]:
+    """A name by its sound."""
+    if not (found := sounds.sounds(unescaped(text))):
+        raise ValueError
+    return (Sounds(tuple(term(f"{one.code}={code}") for code in found)),)
+
+
+def near(text: str) -> tuple[Operand, ...]:
+    """A place, and how far from it; the distance and its unit may be left out."""
+    latitude, longitude, distance, code, *more = [*unescaped(text).split("|"), "", ""]
+    if more[2:] or not all(NUMBER.fullmatch(part) for part in (latitude, longitude, distance or "0")):
+        raise ValueError
+    reach = Decimal(distance) if distance else None
+    return (places.near(Decimal(latitude), Decimal(longitude), reach, code),)
 
 
 def uri(one: Parameter, text: str) -> tuple[Operand, ...]:

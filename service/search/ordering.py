@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.resource import BY_DATE
+from service.search import spans
 from service.search.criteria import Sort
 from service.search.cursors import Cursor, read_key
 from service.search.cursors import Key as Value
@@ -29,12 +31,22 @@ class Key:
     data_type: str
     descending: bool = False
     nullable: bool = True
+    mirrored: bool = False
+    """The index has ids against the direction of this key: newest first with ids upwards."""
 
+
+CODE_FIRST = """COALESCE(min(t COLLATE "C") FILTER (WHERE strpos(t, '|') = 0), min(t COLLATE "C"))"""
+"""A token's code where it has one; its other terms begin with the system, or are nothing else."""
+
+LEAST_QUANTITY = (
+    "COALESCE(min(i.canonical_low), min(i.canonical_high), min(i.low), min(i.high)) FROM index_quantity"
+)
+"""What is measured, in a unit that makes it comparable; of a quantity with an open side, the other."""
 
 LEAST = {
     "date": ("min(i.range_start) FROM index_date", "timestamptz"),
     "string": ('min(i.value COLLATE "C") FROM index_string', "text"),
-    "quantity": ("min(i.low) FROM index_quantity", "numeric"),
+    "quantity": (LEAST_QUANTITY, "numeric"),
 }
 """The least value of a parameter that a shared index table holds, with its column type."""
 
@@ -45,24 +57,27 @@ def keys(query: Query, *, resumable: bool) -> tuple[Key, ...]:
     """The keys of a search besides the id."""
     if not query.sort:
         return (LAST_UPDATED,) if resumable else ()
-    return tuple(key(one, query.resource_type) for one in query.sort)
+    return tuple(key(one, query) for one in query.sort)
 
 
-def key(sort: Sort, resource_type: str) -> Key:
+def key(sort: Sort, query: Query) -> Key:
     """Where the index holds a parameter's least value."""
-    one, code = sort.parameter, literal(sort.parameter.code)
+    one, code, resource_type = sort.parameter, literal(sort.parameter.code), query.resource_type
     rows = f"i WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {code} AND i.id = r.id)"
     if one.store in {"id", "last_updated"}:
         data_type = "text" if one.store == "id" else "timestamptz"
         return Key(f"r.{one.store}", data_type, sort.descending, nullable=False)
     if one.store == "column":
-        return Key(f"r.{one.column}_start", "timestamptz", sort.descending)
+        # Who asks for dates gets no row without one.
+        known = BY_DATE.get(resource_type) == one.column and bool(spans.dated(query.criteria, resource_type))
+        return Key(
+            f"r.{one.column}_start", "timestamptz", sort.descending, nullable=not known, mirrored=known
+        )
     if one.store in LEAST:
         least, data_type = LEAST[one.store]
         return Key(f"(SELECT {least} {rows}", data_type, sort.descending)
-    held = (
-        f'(SELECT min(t COLLATE "C") FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + "=")}))'
-    )
+    least = CODE_FIRST if one.kind == "token" else 'min(t COLLATE "C")'
+    held = f"(SELECT {least} FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + '=')}))"
     if one.in_patient_column:
         held = f"COALESCE({literal(one.code + '=Patient/')} || r.patient, {held})"
     return Key(f'({held} COLLATE "C")', "text", sort.descending)
@@ -73,17 +88,16 @@ def order_by(ordered: tuple[Key, ...], *, backwards: bool) -> str:
     parts = []
     for one in ordered:
         direction = "DESC" if one.descending is not backwards else "ASC"
-        nulls = f" NULLS {'FIRST' if backwards else 'LAST'}" if one.nullable else ""
+        first = direction == "ASC" if one.mirrored else backwards
+        nulls = f" NULLS {'FIRST' if first else 'LAST'}" if one.nullable or one.mirrored else ""
         parts.append(f"{one.expression} {direction}{nulls}")
-    direction = "DESC" if backwards or is_wholly_descending(ordered) else "ASC"
-    if backwards and is_wholly_descending(ordered):
-        direction = "ASC"
+    direction = "DESC" if ids_descend(ordered) is not backwards else "ASC"
     return ", ".join([*parts, f"r.id {direction}"])
 
 
-def is_wholly_descending(ordered: tuple[Key, ...]) -> bool:
-    """Whether one index can be read backwards for all keys and the id."""
-    return bool(ordered) and all(one.descending and not one.nullable for one in ordered)
+def ids_descend(ordered: tuple[Key, ...]) -> bool:
+    """Whether one index can be read for all keys and the id when the ids go down."""
+    return bool(ordered) and all(not one.nullable and one.descending is not one.mirrored for one in ordered)
 
 
 def after(build: Builder, ordered: tuple[Key, ...], cursor: Cursor) -> str:
@@ -95,13 +109,23 @@ def after(build: Builder, ordered: tuple[Key, ...], cursor: Cursor) -> str:
     if len(cursor.keys) != len(ordered):
         raise ValueError
     values = [read_key(text, one.data_type) for one, text in zip(ordered, cursor.keys, strict=True)]
-    descending = is_wholly_descending(ordered)
+    descending = ids_descend(ordered)
     operator = "<" if cursor.backwards is not descending else ">"
     if all(not one.nullable and one.descending is descending for one in ordered):
         if None in values:
             raise ValueError
         return row_comparison(build, ordered, values, operator, cursor.id)
     return lexicographic(build, ordered, values, operator, cursor)
+
+
+def reached(query: Query, ordered: tuple[Key, ...]) -> Value:
+    """Return the date after which a page of a list newest first goes on, where rows may be without one."""
+    cursor = query.cursor
+    if cursor is None or cursor.backwards or len(ordered) != 1:
+        return None
+    (one,) = ordered
+    dated = one.expression == f"r.{spans.column(query.resource_type)}"
+    return read_key(cursor.keys[0], one.data_type) if dated and one.nullable and one.descending else None
 
 
 def row_comparison(
@@ -127,7 +151,13 @@ def lexicographic(
         else:
             equal.append(f"{one.expression} = {build.argument(value, one.data_type)}")
     options.append(" AND ".join([*equal, f"r.id {operator} {build.argument(cursor.id)}"]))
-    return "(" + " OR ".join(f"({option})" for option in options) + ")"
+    found = "(" + " OR ".join(f"({option})" for option in options) + ")"
+    first, value = ordered[0], values[0]
+    if value is None or (first.nullable and not cursor.backwards):
+        return found
+    # Said only to let the planner begin where the page begins.
+    operator = "<=" if first.descending is not cursor.backwards else ">="
+    return f"({first.expression} {operator} {build.argument(value, first.data_type)} AND {found})"
 
 
 def beyond(build: Builder, one: Key, value: Value, *, backwards: bool) -> str:
@@ -136,4 +166,4 @@ def beyond(build: Builder, one: Key, value: Value, *, backwards: bool) -> str:
         return f"{one.expression} IS NOT NULL" if backwards else "FALSE"
     operator = "<" if one.descending is not backwards else ">"
     compared = f"{one.expression} {operator} {build.argument(value, one.data_type)}"
-    return compared if backwards else f"({compared} OR {one.expression} IS NULL)"
+    return compared if backwards or not one.nullable else f"({compared} OR {one.expression} IS NULL)"

@@ -4,6 +4,7 @@
                  $1 = ANY(r.terms)                where few rows can match: no index, so that a plan made
                                                   once never joins in a broad term
     patient      r.patient = $1
+    place        r.near_latitude BETWEEN $1 AND $2 AND … <= $9
     date         r.date_start >= $1 AND r.date_end <= $2
     shared rows  r.id IN (SELECT i.id FROM index_string i WHERE …)
     chain, _has  r.patient IN (SELECT c.id FROM fhir_patient c WHERE …)
@@ -24,7 +25,7 @@ from typing import Any, TypeAlias
 
 from models.errors import BadRequest, Forbidden
 from models.resource import table_name
-from service.search import comparisons, links
+from service.search import comparisons, links, places
 from service.search.criteria import (
     AllOf,
     Amount,
@@ -41,10 +42,12 @@ from service.search.criteria import (
     Not,
     Operand,
     Present,
+    Sounds,
     Term,
     Text,
     Words,
 )
+from service.search.places import Near
 from service.search.registry import Parameter
 
 MAX_ALTERNATIVES = 8
@@ -151,6 +154,7 @@ class Builder:
         parts += self.columns(clause, alias)
         if any(isinstance(one, Present) for one in clause.operands):
             parts.append(self.present(clause.parameter, resource_type, alias))
+        parts += self.alike(clause, resource_type, alias)
         rows = [one for one in clause.operands if isinstance(one, Text | Amount | Moment)]
         if words := [one for one in clause.operands if isinstance(one, Words)]:
             parts.append(self.shared(clause, "text", words, resource_type, alias))
@@ -160,6 +164,18 @@ class Builder:
             parts += [self.typed_date(clause.parameter, one, alias) for one in rows]
         held = parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})" if parts else "FALSE"
         return f"NOT {held}" if clause.modifier == "not" else held
+
+    def alike(self, clause: Clause, resource_type: str, alias: str) -> list[str]:
+        """Operands that say what a value is like: names by their sound, positions by their distance."""
+        conditions = []
+        stem = f"{alias}.{clause.parameter.column}"
+        for one in clause.operands:
+            if isinstance(one, Sounds):
+                terms = [self.any_term([text], resource_type, alias) for text in one.terms]
+                conditions.append(f"({' AND '.join(terms)})")
+            elif isinstance(one, Near):
+                conditions.append(places.condition(self, one, f"{stem}_latitude", f"{stem}_longitude"))
+        return conditions
 
     def columns(self, clause: Clause, alias: str) -> list[str]:
         """Operands that are plain columns: the patient's id and the resource's own."""
@@ -201,6 +217,8 @@ class Builder:
             return "TRUE"
         if one.store == "column":
             return f"({alias}.{one.column}_start IS NOT NULL)"
+        if one.store == "place":
+            return f"({alias}.{one.column}_latitude IS NOT NULL)"
         if one.store in SHARED:
             return (
                 f"EXISTS (SELECT FROM {SHARED[one.store]} i WHERE i.resource_type = {literal(resource_type)} "
@@ -225,14 +243,33 @@ class Builder:
         self, clause: Clause, store: str, operands: Sequence[Shared], resource_type: str, alias: str
     ) -> str:
         """Operands that rows of a shared index table answer."""
-        one = clause.parameter
-        named = self.argument(clause.named) if clause.named else literal(one.code)
+        return f"{alias}.id IN (SELECT i.id {self.rows_of(clause, store, operands, resource_type)})"
+
+    def rows_of(
+        self,
+        clause: Clause,
+        store: str,
+        operands: Sequence[Shared],
+        resource_type: str,
+        column: str = "i.parameter",
+    ) -> str:
+        """The rows ``i`` of a shared index table that answer."""
+        named = self.argument(clause.named) if clause.named else literal(clause.parameter.code)
         alternatives = " OR ".join(compared(self, operand, clause.modifier) for operand in operands)
         return (
-            f"{alias}.id IN (SELECT i.id FROM {SHARED[store]} i "
-            f"WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {named} "
-            f"AND ({alternatives}))"
+            f"FROM {SHARED[store]} i WHERE i.resource_type = {literal(resource_type)} "
+            f"AND {column} = {named} AND ({alternatives})"
         )
+
+    def matches(self, clause: Clause, resource_type: str, *, by_id: bool) -> str:
+        """The rows ``i`` of the index table of names, or of words, that answer a criterion about these.
+
+        ``by_id`` says that the id will be given: then no index of values is to be used.
+        """
+        operands = [one for one in clause.operands if isinstance(one, Text | Words)]
+        store = "text" if all(isinstance(one, Words) for one in operands) else clause.parameter.store
+        column = "(i.parameter || '')" if by_id else "i.parameter"
+        return self.rows_of(clause, store, operands, resource_type, column)
 
 
 SHARED = {

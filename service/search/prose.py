@@ -35,19 +35,24 @@ TAG = re.compile(r"<[^<>]*>")
 def texts(resource_type: str, document: dict[str, Any]) -> list[tuple[str, str]]:
     """The prose of a document as (parameter, text); nothing for most resources."""
     ways = members(resource_type)
-    if not any(name in ways for name in document):
+    if resource_type not in WHOLE and not any(name in ways for name in document):
         return []
     narrative = document.get("text")
     shown = narrated(narrative) if isinstance(narrative, dict) else ""
-    rest = [
+    rest = [WHOLE[resource_type](document)] if resource_type in WHOLE else inside(document, ways)
+    content = " ".join(filter(str.strip, (shown, *rest)))
+    found = (("_text", shown), ("_content", content))
+    return [(parameter, bounded(text).replace("\0", " ")) for parameter, text in found if text.strip()]
+
+
+def inside(document: dict[str, Any], ways: dict[str, str]) -> list[str]:
+    """Every text of a document but its narrative."""
+    return [
         text
         for name in document
         if name != "text" and name in ways
         for text in below(ways[name], document[name])
     ]
-    content = " ".join(filter(str.strip, (shown, *rest)))
-    found = (("_text", shown), ("_content", content))
-    return [(parameter, bounded(text).replace("\0", " ")) for parameter, text in found if text.strip()]
 
 
 def below(home: str, value: Any) -> Iterator[str]:
@@ -111,8 +116,8 @@ def narrated(narrative: dict[str, Any]) -> str:
     return stripped(narrative.get("div", ""))
 
 
-WHOLE = {"Attachment": attached, "Narrative": narrated}
-"""Types of values that are read as one text."""
+WHOLE = {"Attachment": attached, "Binary": attached, "Narrative": narrated}
+"""Types that are read as one text; a Binary names its content as an attachment does."""
 
 
 def stripped(markup: str) -> str:

@@ -27,8 +27,8 @@ DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_SORT_KEYS = 5
 MAX_CRITERIA = 200
-MAX_INCLUDES = 100
-"""Kinds of includes of one search; ``Type:*`` counts as all it stands for."""
+MAX_INCLUDES = 150
+"""Kinds of includes of one search; ``*`` counts as all it stands for, 104 to a Patient."""
 
 SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
 IGNORED = frozenset({"_format", "_pretty"})
@@ -82,11 +82,16 @@ def parse(resource_type: str, pairs: Pairs, *, base_url: str, strict: bool = Fal
         try:
             take(query, reader, name, printable(name, value))
         except Unknown as unknown:
-            refuse_or_note(query, unknown, strict=strict)
+            refuse_or_note(query, name, unknown, strict=strict)
         else:
             if name != cursors.PARAMETER:
-                query.used.append((name, value))
+                query.used.append(as_used(query, name, value))
     return query
+
+
+def as_used(query: Query, name: str, value: str) -> tuple[str, str]:
+    """A pair as the ``self`` link shows it: a count over the greatest page is not what was used."""
+    return name, str(query.count) if name == "_count" else value
 
 
 def take(query: Query, reader: reading.Reader, name: str, value: str) -> None:
@@ -137,25 +142,36 @@ def printable(name: str, value: str) -> str:
     return value
 
 
-def refuse_or_note(query: Query, unknown: Unknown, *, strict: bool) -> None:
+def refuse_or_note(query: Query, name: str, unknown: Unknown, *, strict: bool) -> None:
     """Refuse what is not understood, or note that it is ignored."""
-    text = str(unknown)
+    text, where = str(unknown), reading.place(name)
     if strict:
-        raise BadRequest(issues=[Issue("not-supported", text)]) from unknown
-    query.issues.append(Issue("not-supported", f"{text} It is ignored.", severity="warning"))
+        raise BadRequest(issues=[Issue("not-supported", text, where)]) from unknown
+    query.issues.append(Issue("not-supported", f"{text} It is ignored.", where, severity="warning"))
 
 
 def take_sort(query: Query, name: str, value: str) -> None:
     """``_sort=-date,status``."""
-    known = parameters(query.resource_type)
+    if not value:
+        reading.without_value(name)
     keys = value.split(",")
     if len(query.sort) + len(keys) > MAX_SORT_KEYS:
         raise unreadable(name)
-    for key in keys:
-        one = known.get(key.removeprefix("-"))
-        if one is None or one.store in UNSORTED:
-            raise Unknown(f"There is no order by {reading.named(key.removeprefix('-'))}.")
-        query.sort.append(Sort(one, key.startswith("-")))
+    query.sort += [sort_key(query.resource_type, key) for key in keys]
+
+
+def sort_key(resource_type: str, key: str) -> Sort:
+    """Read one key of an order.
+
+    Raises:
+        Unknown: there is no order by it; the whole ``_sort`` is then ignored, or refused.
+    """
+    code = key.removeprefix("-")
+    one = parameters(resource_type).get(code)
+    if one is None or one.store in UNSORTED:
+        shown = reading.named(code, "a parameter of this name")
+        raise Unknown(f"There is no order by {shown}.")
+    return Sort(one, key.startswith("-"))
 
 
 def take_count(query: Query, name: str, value: str) -> None:
@@ -195,9 +211,19 @@ def take_include(query: Query, name: str, value: str) -> None:
     found = reading.includes(
         query.resource_type, value, iterate=bool(modifier), reverse=word == "_revinclude"
     )
-    query.includes = list(dict.fromkeys([*query.includes, *found]))
-    if len(query.includes) > MAX_INCLUDES:
+    query.includes = together([*query.includes, *found])
+
+
+def together(includes: Iterable[Include]) -> list[Include]:
+    """The different kinds of includes.
+
+    Raises:
+        BadRequest: they are too many.
+    """
+    found = list(dict.fromkeys(includes))
+    if len(found) > MAX_INCLUDES:
         raise BadRequest(f"More than {MAX_INCLUDES} kinds of includes in one search are not supported.")
+    return found
 
 
 def take_explain(query: Query, name: str, value: str) -> None:

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue
-from service.search import composites, filters, operands
+from service.search import composites, filters, operands, places
 from service.search.criteria import (
     AllOf,
     Amount,
@@ -64,6 +64,7 @@ BY_VALUE: dict[str, operands.Read] = {
     "string": operands.string,
     "number": operands.amount,
     "quantity": operands.amount,
+    "special": operands.near,
 }
 
 
@@ -75,6 +76,12 @@ BY_MODIFIER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
     "above": operands.at_or_above,
     "below": operands.at_or_below,
 }
+HINTS = {"special": places.HINT}
+"""How a value is written, where that is not obvious."""
+
+HIERARCHY = "; it applies to uris, since no hierarchy of codes or resources is known here"
+"""Why ``:above`` and ``:below`` are refused elsewhere."""
+
 KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
 """Modifiers that change how a value is compared, not what it is."""
 
@@ -85,9 +92,14 @@ class Unknown(Exception):
     """Something that this server does not know; whether that is an error depends on the handling."""
 
 
-def named(name: str) -> str:
+def named(name: str, otherwise: str = "with this name") -> str:
     """A parameter's name for a text, unless it could carry something else."""
-    return f"'{name}'" if SAFE_NAME.fullmatch(name) else "with this name"
+    return f"'{name}'" if SAFE_NAME.fullmatch(name) else otherwise
+
+
+def place(name: str) -> str | None:
+    """Where in the request a parameter is, for an issue."""
+    return f"http.{name}" if SAFE_NAME.fullmatch(name) else None
 
 
 def without_value(name: str) -> NoReturn:
@@ -95,22 +107,31 @@ def without_value(name: str) -> NoReturn:
     raise Unknown(f"The search parameter {named(name)} has no value.")
 
 
-def unreadable(name: str) -> BadRequest:
+def unreadable(name: str, hint: str = "") -> BadRequest:
     """The error for a value that cannot be read."""
-    text = f"The value of the search parameter {named(name)} cannot be read."
-    return BadRequest(issues=[Issue("invalid", text, f"http.{name}" if name.isidentifier() else None)])
+    text = f"The value of the search parameter {named(name)} cannot be read.{hint and ' '}{hint}"
+    return BadRequest(issues=[Issue("invalid", text, place(name))])
 
 
-def unsupported_modifier(name: str) -> BadRequest:
+def unsupported_modifier(name: str, reason: str = "") -> BadRequest:
     """The error for a modifier; ignoring one would change what the rest means."""
-    text = f"The search parameter {named(name)} has a modifier that is not supported here."
-    return BadRequest(issues=[Issue("not-supported", text)])
+    text = f"The search parameter {named(name)} has a modifier that is not supported here{reason}."
+    return BadRequest(issues=[Issue("not-supported", text, place(name))])
 
 
 def unknown_value_set(name: str) -> BadRequest:
     """The error for a value set whose codes are not known."""
-    text = f"The search parameter {named(name)} names a value set whose codes are not known here."
-    return BadRequest(issues=[Issue("not-supported", text)])
+    text = (
+        f"The search parameter {named(name)} names a value set whose codes are not known here; "
+        "known are those that R4 binds to its codes."
+    )
+    return BadRequest(issues=[Issue("not-supported", text, place(name))])
+
+
+def system_alone(name: str) -> BadRequest:
+    """The error for ``system|`` in a part of a composite; its index knows no systems without a code."""
+    text = f"Each part of the search parameter {named(name)} takes a code, not a system alone."
+    return BadRequest(issues=[Issue("not-supported", text, f"http.{name}" if name.isidentifier() else None)])
 
 
 def listed(value: str) -> list[str]:
@@ -195,7 +216,7 @@ class Reader:
         try:
             found = tuple(dict.fromkeys(operand for text in listed(value) for operand in read(text)))
         except (ValueError, ArithmeticError):
-            raise unreadable(name) from None
+            raise unreadable(name, HINTS.get(one.kind, "")) from None
         except operands.UnknownValueSet:
             raise unknown_value_set(name) from None
         kept = "not" if modifier == "not-in" else modifier if modifier in KEPT else ""
@@ -208,6 +229,8 @@ class Reader:
         self.require_modifier(one, name, modifier)
         if one.store == "text":
             return operands.prose
+        if one.store == "sound":
+            return partial(operands.sound, one)
         if modifier == "identifier":
             return partial(operands.token, one, stem=f"{one.code}:identifier=")
         if one.kind == "reference" and modifier not in BY_MODIFIER:
@@ -216,13 +239,13 @@ class Reader:
         return partial(chosen, one) if chosen else BY_VALUE[one.kind]
 
     def require_modifier(self, one: Parameter, name: str, modifier: str) -> None:
-        """Refuse a modifier that a parameter does not have; the id and prose have none."""
+        """Refuse a modifier that a parameter does not have; ids, prose and sounds have none."""
         known = MODIFIERS.get(one.kind, frozenset())
         if self.of_filter:
             known |= OF_FILTERS.get(one.kind, frozenset())
-        plain = one.store == "text" or (one.store == "id" and modifier != "not")
+        plain = one.store in {"sound", "text"} or (one.store == "id" and modifier != "not")
         if modifier and (plain or modifier not in known):
-            raise unsupported_modifier(name)
+            raise unsupported_modifier(name, HIERARCHY if modifier in {"above", "below"} else "")
 
     def union(self, resource_type: str, one: Parameter, name: str, modifier: str, value: str) -> Criterion:
         """Read a parameter that means any of others; a negation must hold for all of them."""
@@ -262,6 +285,8 @@ class Reader:
             tails = self.operand_reader(second, name, "")(parts[1])
         except (ValueError, ArithmeticError):
             raise unreadable(name) from None
+        if any(bare(part).endswith("|") for part in (*heads, *tails)):
+            raise system_alone(name)
         keys = [composites.key(one.code, bare(head)) for head in heads]
         clauses = []
         for key in keys:
@@ -280,13 +305,20 @@ def bare(operand: Operand) -> str:
 
 
 def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) -> list[Include]:
-    """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type.
+    """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type, or to it.
 
     Raises:
         Unknown: there is no such type or reference parameter.
     """
     source_type, _, rest = value.partition(":")
-    if value == "*" and not reverse:
+    if value == "*" and reverse:
+        return [
+            Include(name, one, None, iterate, reverse)
+            for name in RESOURCE_TYPES
+            for one in parameters(name).values()
+            if one.kind == "reference" and resource_type in targets(one)
+        ]
+    if value == "*":
         source_type, rest = resource_type, value
     if source_type not in RESOURCE_TYPES:
         raise Unknown(NO_INCLUDE)

@@ -2,10 +2,10 @@
 
     models/definitions/search_parameters.json ──► Parameter(code, kind, paths, store)
 
-``store`` says where the index holds the values: ``terms`` (an array of the type table), ``column`` (a pair
-of date columns), ``string``, ``date``, ``quantity``, ``text`` (the shared index tables), ``id``,
-``last_updated``; a ``composite`` has components, a ``union`` means "any of these parameters" and stores
-nothing itself.
+``store`` says where the index holds the values: ``terms`` (an array of the type table), ``sound`` (terms of
+names, folded further), ``column`` (a pair of date columns), ``place`` (a pair of degrees); ``string``,
+``date``, ``quantity``, ``text`` (the shared index tables); ``id``, ``last_updated``. A ``composite`` has
+components, a ``union`` means "any of these parameters" and stores nothing itself.
 
 Source: https://hl7.org/fhir/R4/searchparameter-registry.html
 """
@@ -21,7 +21,8 @@ from typing import Any
 from models.definitions import RESOURCE_TYPES, search_facts
 from models.definitions.structures import structure
 
-PATH = re.compile(r"(?P<steps>[^:<]+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+PATH = re.compile(r"(?P<steps>(?:[^:<\[]|\[[^\]]*\])+)(?:<(?P<target>\w+)>)?:(?P<type>\w+)")
+STEPS = re.compile(r"(?:[^.\[]|\[[^\]]*\])+")
 STEP = re.compile(r"(?P<key>\w+)(?P<repeats>\*?)(?:\[(?P<where>\w+)=(?P<equals>[^\]]+)\])?")
 
 
@@ -65,7 +66,7 @@ class Parameter:
 
     @property
     def column(self) -> str:
-        """The stem of the two columns of a date parameter that has one value."""
+        """The stem of the two columns of a parameter that has one value in two parts."""
         return self.code.replace("-", "_")
 
 
@@ -85,9 +86,9 @@ PROSE = (
     Parameter("_content", "string", "http://hl7.org/fhir/SearchParameter/Resource-content", "text"),
     Parameter("_text", "string", "http://hl7.org/fhir/SearchParameter/DomainResource-text", "text"),
 )
-"""Parameters of every type that has a narrative."""
+"""Parameters of every type; ``_text`` only where there is a narrative."""
 
-UNSORTED = frozenset({"composite", "union", "text"})
+UNSORTED = frozenset({"composite", "place", "sound", "text", "union"})
 """Stores whose values have no order."""
 
 STORES = {
@@ -97,16 +98,22 @@ STORES = {
     "string": "string",
     "number": "quantity",
     "quantity": "quantity",
+    "special": "place",
 }
+BY_CODE = {"phonetic": "sound"}
+"""Parameters whose values are not kept like others of their kind."""
 
 
 def path(text: str) -> Path:
-    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``."""
+    """Read the spelling of ``generate_search``: ``telecom*[system=email]:ContactPoint``.
+
+    What stands between brackets may hold dots and colons: ``extension*[url=http://a.b/c].valueDateTime``.
+    """
     found = PATH.fullmatch(text)
     if found is None:
         raise ValueError(text)
     steps = []
-    for step in found["steps"].split("."):
+    for step in STEPS.findall(found["steps"]):
         parts = STEP.fullmatch(step)
         if parts is None:
             raise ValueError(text)
@@ -120,7 +127,11 @@ def parameter(fact: Mapping[str, Any], patient_path: tuple[Step, ...] | None) ->
     kind = fact["kind"]
     paths = tuple(path(text) for text in fact.get("paths", ()))
     single = fact.get("single", False)
-    store = STORES.get(kind) or (kind if kind == "composite" or not single else "column")
+    store = (
+        BY_CODE.get(fact["code"])
+        or STORES.get(kind)
+        or (kind if kind == "composite" or not single else "column")
+    )
     return Parameter(
         fact["code"],
         kind,
@@ -145,7 +156,7 @@ def parameters(resource_type: str) -> Mapping[str, Parameter]:
     stated = next((fact for fact in facts if fact["code"] == deciding and fact["single"]), None)
     patient_path = path(stated["paths"][0]).steps if stated else None
     own = [parameter(fact, patient_path) for fact in facts]
-    prose = PROSE if "text" in structure(resource_type).elements else ()
+    prose = PROSE if "text" in structure(resource_type).elements else PROSE[:1]
     return {one.code: one for one in sorted((*COMMON, *prose, *own), key=lambda one: one.code)}
 
 

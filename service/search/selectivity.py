@@ -85,12 +85,15 @@ def leaves_few(criterion: Criterion) -> bool:
 
 
 def is_rare(one: Parameter, operand: Operand) -> bool:
-    """Whether few rows hold a value: ids, identifiers, references that only one patient's record makes."""
+    """Whether few rows hold a value: ids, identifiers, references that only one patient's record makes.
+
+    What lies elsewhere, such as the definition of a questionnaire, may be shared by all.
+    """
     if isinstance(operand, InPatient | Id):
         return True
     if not isinstance(operand, Term):
         return False
     value = operand.text.partition("=")[2]
     if one.kind == "reference":
-        return not value.startswith(COMMON_TARGETS)
+        return not value.startswith(COMMON_TARGETS) and "://" not in value
     return bool(one.paths) and one.paths[0].data_type == "Identifier" and not value.endswith("|")

@@ -50,7 +50,16 @@ def of(resource_type: str, body: str, query: Query, *, is_match: bool) -> str:
 
 
 def of_read(resource_type: str, body: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """The part of one resource that a read asks for; other parameters do not matter to it.
+    """The part of one resource that a read asks for.
+
+    Raises:
+        BadRequest: ``_summary`` or ``_elements`` cannot be read, or asks for a count.
+    """
+    return of(resource_type, body, asked_of_read(resource_type, pairs), is_match=True)
+
+
+def asked_of_read(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Query:
+    """Read what part of one resource a read asks for; other parameters do not matter to it.
 
     Raises:
         BadRequest: ``_summary`` or ``_elements`` cannot be read, or asks for a count.
@@ -61,7 +70,7 @@ def of_read(resource_type: str, body: str, pairs: Iterable[tuple[str, str]]) -> 
             CONTROLS[name](asked, name, value)
     if asked.summary == "count":
         raise BadRequest("A read has nothing to count; _summary is true, text, data or false.")
-    return of(resource_type, body, asked, is_match=True)
+    return asked
 
 
 @cache

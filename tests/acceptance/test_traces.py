@@ -178,7 +178,6 @@ def refused_requests() -> list[dict[str, Any]]:
         post(patient(id="pat-1"), "/Patient/pat-1", "PUT", **{"If-Match": c("if-match")}),
         post(patient(), **{"If-None-Exist": f"nonsense={c('value')}"}),
         post(patient(), **{"If-None-Exist": f"birthdate={c('value')}"}),
-        post(patient(), Prefer=f"return={c('prefer')}"),
         post(patient(), **{"Content-Type": f"text/{c('type')}"}),
         post(practice_kit.transaction(("POST", c("url"), patient()))  , "/"),
         post(practice_kit.transaction(("POST", "Patient", patient(gender=c("code")))), "/"),

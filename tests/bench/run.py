@@ -1,99 +1,141 @@
-"""Measure what a request costs, against a floor on the same machine at the same time; two minutes.
+"""Measure what a request costs, against a floor on the same machine at the same time; four minutes.
 
-    embedded PostgreSQL ◀── kat-fhir serve --workers 1 ◀──┐
-            ▲                                             ├── load tool, 8 connections, fixed seed
-            └────────────── floor.py ◀────────────────────┘
+    embedded PostgreSQL ◀── kat-fhir serve --workers 1 ◀──┬── driver.py, families.py    searches, history …
+            ▲                                             ├── load tool                 reads and writes
+            └────────────── floor.py ◀────────────────────┘   8 connections, fixed seeds
 
-    seed ─▶ floor, workloads ─▶ floor, workloads ─▶ floor, workloads ─▶ floor ─▶ table
+    load ─▶ floor, workloads ─▶ floor, workloads ─▶ floor, workloads ─▶ floor ─▶ tables
 
-The load tool (fhir_load.py, kept beside this repository) checks every answer and counts the CPU time of
-every process. Everything lives in a temporary directory, and ends with this script however it ends.
+The load tool (fhir_load.py, kept beside this repository) has the workloads by which other servers were
+measured; without it the families alone are measured. Every answer is checked, and the CPU time of every
+process counted. Everything lives in a temporary directory, and ends with this script however it ends.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
+import asyncio
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-import report
+from bench import loading, measuring, population, report
+from bench.driver import Ask, Driver, Measured, Target
+from bench.families import FAMILIES, Family, Practice
+from bench.processes import (
+    HERE,
+    BenchError,
+    Client,
+    Environment,
+    cpu_seconds,
+    environment,
+    flooring,
+    postmaster,
+    run,
+    say,
+    serving,
+)
+from bench.report import Row
 
-from service import embedded
+from models.document import serialize
+from service import embedded, migrate
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
-LOAD_TOOL = REPOSITORY.parent / "shared" / "bench" / "fhir_load.py"
-SCOPE = "system/*.cruds"
+LOAD_TOOL = HERE.parent.parent.parent / "shared" / "bench" / "fhir_load.py"
 SEED = "kat-bench"
-READY_WITHIN_S = 60
-STOPPED_WITHIN_S = 40
+BASE_URL = "http://127.0.0.1"
+WARM_UP_REQUESTS, WARM_UP_S = 64, 0.3
+UNBOUNDED = 1_000_000
+"""Requests of one measurement; the time ends it."""
 
-Environment = dict[str, str]
+REQUESTS = 300
+"""Different requests of a family."""
 
 
-class BenchError(Exception):
-    """Nothing could be measured; the text says why."""
+@dataclass(slots=True)
+class Bench:
+    """What runs, and what was measured so far."""
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How the load tool is called: the same way for the service and the floor."""
-
-    tool: Path
+    options: argparse.Namespace
     directory: Path
-    postgres: int
-    connections: int
-    duration_s: float
-    environment: Environment
+    settings: Environment
+    client: Client
+    service: int = 0
+    floor: int = 0
+    floor_base: str = ""
+    rows: list[Row] = field(default_factory=list)
 
     @property
-    def rows(self) -> Path:
-        """Where the tool appends what it measured."""
-        return self.directory / "rows.jsonl"
+    def postgres(self) -> int:
+        """The process of PostgreSQL, whose children work for everybody."""
+        return postmaster(self.directory / "data")
 
-    def seed(self, base: str, patients: int, *authorization: str) -> None:
-        """Write the patients that the workloads read."""
-        self._run(base, "seed", "--patients", str(patients), *authorization)
+    def seed(self) -> None:
+        """Let the load tool write the patients that its workloads read."""
+        self._tool("seed", "--patients", str(self.options.patients))
 
-    def measure(self, base: str, workload: str, server: int, repeat: int, *options: str) -> None:
-        """Run workloads once, counting the CPU of one server and of PostgreSQL."""
-        counted = ("--cpu", f"server=pid:{server}", "--cpu", f"postgres=pid:{self.postgres}")
-        times = ("--duration", str(self.duration_s), "--warmup", "0.4", "--repeat", "1")
-        connections = ("-c", str(self.connections), "--first-repeat", str(repeat))
-        self._run(base, workload, *counted, *times, *connections, "--out", str(self.rows), *options)
+    def tool(self, workloads: list[str], repeat: int) -> None:
+        """Run workloads of the load tool once."""
+        counted = ("--cpu", f"server=pid:{self.service}", "--cpu", f"postgres=pid:{self.postgres}")
+        times = ("--duration", str(self.options.duration), "--warmup", "0.4", "--repeat", "1")
+        shape = ("-c", str(self.options.connections), "--first-repeat", str(repeat))
+        written = self.directory / f"rows-{repeat}.jsonl"
+        self._tool(",".join(workloads), *counted, *times, *shape, "--out", str(written))
+        self.rows += report.read(written)
 
-    def _run(self, base: str, workload: str, *options: str) -> None:
+    def _tool(self, workload: str, *options: str) -> None:
         state = ("--state", str(self.directory / "state.json"), "--seed", SEED, "--run-tag", "bench")
-        command = [sys.executable, str(self.tool), "--base", base, *state, "--workloads", workload, *options]
-        done = run(command, self.environment)
+        token = ("--header", f"Authorization: Bearer {self.client.token()}")
+        where = ("--base", f"{self.client.base}/fhir", *token)
+        command = [sys.executable, str(self.options.tool), *where, *state, "--workloads", workload, *options]
+        done = run(command, self.settings)
         if done.stderr:
             # The tool tells of the first wrong answer here; its data are synthetic.
             say(done.stderr.rstrip())
+
+    async def floors(self) -> None:
+        """Measure F and I once."""
+        order = next(one for one in population.chart(1) if one["resourceType"] == "MedicationRequest")
+        target = Target(self.floor_base)
+        await self._measure("F", [Ask("/row/one", '"id"')], target, self.floor)
+        post = Ask("/row", method="POST", body=serialize(order), status=201)
+        await self._measure("I", [post], target, self.floor)
+
+    async def families(self, families: list[Family], known: Practice) -> None:
+        """Measure families once."""
+        for family in families:
+            asks = family.asks(known, REQUESTS)
+            target = Target(f"{self.client.base}/fhir", self.client.token())
+            await self._measure(report.title(family), asks, target, self.service)
+
+    async def _measure(self, name: str, asks: list[Ask], target: Target, server: int) -> None:
+        counted = (server, self.postgres)
+        async with Driver(target, self.options.connections) as driver:
+            await driver.drive(asks, count=WARM_UP_REQUESTS, seconds=WARM_UP_S)
+            before = cpu_seconds(counted)
+            done = await driver.drive(asks, count=UNBOUNDED, seconds=self.options.family_duration)
+            self.rows.append(row(name, done, cpu_seconds(counted) - before))
+        if done.wrong:
+            say(done.first_wrong)
+
+
+def row(name: str, done: Measured, cpu_s: float) -> Row:
+    """Write the row of one measurement."""
+    answers = len(done.seconds)
+    return Row(name, 1000 * cpu_s / max(1, answers), done.quantile_ms(0.5), answers, done.wrong)
 
 
 def main() -> int:
     """Measure and print; the exit code is 1 when an answer was wrong."""
     options = arguments()
-    if not options.tool.exists():
-        say(f"Nothing is measured: the load tool {options.tool.name} is not there (see --tool).")
-        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="kat-fhir-bench-") as name:
         # PostgreSQL may run as another user, who has to reach its files below.
         Path(name).chmod(0o755)
         rows = measured(Path(name), options)
-    for line in (*report.table(rows), "", report.surroundings(rows)):
+    for line in report.tables(rows):
         say(line)
     return 0 if report.is_right(rows) else 1
 
@@ -102,148 +144,55 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Measure CPU per request against the floor.")
     parser.add_argument("--tool", type=Path, default=LOAD_TOOL, help="the load tool, fhir_load.py")
-    parser.add_argument("--patients", type=int, default=60, help="synthetic patients, 30 resources each")
+    parser.add_argument("--patients", type=int, default=60, help="patients that the load tool writes")
+    parser.add_argument("--practice", type=int, default=300, help="patients whom the families ask about")
     parser.add_argument("--rounds", type=int, default=3, help="repeats of each workload; medians are told")
-    parser.add_argument("--duration", type=float, default=1.6, help="seconds of one repeat")
-    parser.add_argument("--workloads", default=",".join(bar.workload for bar in report.BARS))
+    parser.add_argument("--duration", type=float, default=1.6, help="seconds of one repeat of the load tool")
+    parser.add_argument(
+        "--family-duration", type=float, default=0.4, help="seconds of one repeat of a family"
+    )
+    parser.add_argument("--workloads", default="", help="comma-separated beginnings of names; all when empty")
     parser.add_argument("-c", "--connections", type=int, default=8)
     return parser.parse_args()
 
 
-def measured(directory: Path, options: argparse.Namespace) -> list[dict[str, object]]:
+def measured(directory: Path, options: argparse.Namespace) -> list[Row]:
     """Start everything, drive it, stop everything, and return the rows."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KAT_")}
-    environment = {**kept, "KAT_DATA_DIR": str(directory / "data"), "KAT_LOG_LEVEL": "warning"}
+    settings = environment(directory / "data")
+    wanted = tuple(part.strip() for part in options.workloads.split(","))
     with ExitStack() as stack:
         say("Starting PostgreSQL, the service and the floor.")
         dsn = stack.enter_context(embedded.running(directory / "data"))
-        client = registered(environment)
-        service, base = stack.enter_context(serving(environment, directory))
-        floor, floor_base = stack.enter_context(flooring(dsn, environment, directory))
-        load = Load(
-            options.tool,
-            directory,
-            postmaster(directory / "data"),
-            options.connections,
-            options.duration,
-            {**environment, "FHIR_LOAD_SECRET": client["client_secret"]},
+        asyncio.run(migrate.upgrade(dsn))
+        say(f"Loading {options.practice} patients.")
+        asyncio.run(loading.grow(dsn, BASE_URL, (0, options.practice), lambda _: None, 2))
+        bench = Bench(options, directory, settings, Client.registered(settings))
+        bench.service, bench.client.base = stack.enter_context(serving(settings, directory))
+        bench.floor, bench.floor_base = stack.enter_context(flooring(dsn, settings, directory))
+        known = asyncio.run(measuring.practice(dsn, options.practice))
+        asyncio.run(measuring.update(bench.client, known))
+        families = [family for family in FAMILIES if report.title(family).startswith(wanted)]
+        rounds(
+            bench, [bar.workload for bar in report.BARS if bar.workload.startswith(wanted)], families, known
         )
-        token = ("--token-url", f"{base}/oauth/token", "--client-id", client["client_id"], "--scope", SCOPE)
-        say(f"Writing {options.patients} patients.")
-        load.seed(f"{base}/fhir", options.patients, *token)
-        for number in range(options.rounds):
-            say(f"Round {number + 1} of {options.rounds}.")
-            measure_floor(load, floor_base, floor, number)
-            load.measure(f"{base}/fhir", options.workloads, service, number, *token)
-        measure_floor(load, floor_base, floor, options.rounds)
-        return report.read(load.rows)
+        return bench.rows
 
 
-def measure_floor(load: Load, base: str, floor: int, repeat: int) -> None:
-    """Measure F and I once."""
-    load.measure(base, "raw-get", floor, repeat, "--raw-path", "/row/one", "--raw-expect", '"id"')
-    load.measure(base, "raw-post", floor, repeat, "--raw-path", "/row")
-
-
-def registered(environment: Environment) -> dict[str, str]:
-    """Register the client that the load tool acts for."""
-    words = ("client", "add", "Benchmark", "--kind", "admin", "--secret", "--scope", SCOPE, "--json")
-    client: dict[str, str] = json.loads(run([program(), *words], environment).stdout)
-    return client
-
-
-def run(command: list[str], environment: Environment) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - fixed
-    if done.returncode:
-        raise BenchError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-1000:]}")
-    return done
-
-
-@contextmanager
-def serving(environment: Environment, directory: Path) -> Iterator[tuple[int, str]]:
-    """Run the service with one worker."""
-    port = free_port()
-    command = [program(), "serve", "--workers", "1", "--port", str(port)]
-    with running(command, environment, directory / "service.log") as process:
-        base = f"http://127.0.0.1:{port}"
-        await_answer(f"{base}/health/ready", process)
-        yield process.pid, base
-
-
-@contextmanager
-def flooring(dsn: str, environment: Environment, directory: Path) -> Iterator[tuple[int, str]]:
-    """Run the floor."""
-    port = free_port()
-    command = [sys.executable, str(HERE / "floor.py"), str(port), dsn]
-    with running(command, environment, directory / "floor.log") as process:
-        base = f"http://127.0.0.1:{port}"
-        await_answer(f"{base}/row/one", process)
-        yield process.pid, base
-
-
-@contextmanager
-def running(command: list[str], environment: Environment, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server; on the way out stop it, and show its log when something went wrong."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            command, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        yield process
-    except BenchError:
-        say(log.read_text(encoding="utf-8", errors="replace")[-2000:].rstrip())
-        raise
-    finally:
-        stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server, gently at first."""
-    process.terminate()
-    try:
-        process.wait(timeout=STOPPED_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(url, timeout=5, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise BenchError("A server did not become ready.")
-
-
-def postmaster(data_directory: Path) -> int:
-    """Return the process id of PostgreSQL's parent."""
-    lock = data_directory / "postgres" / "postmaster.pid"
-    return int(lock.read_text(encoding="utf-8").splitlines()[0])
-
-
-def program() -> str:
-    """Return the command line of this environment."""
-    return str(Path(sys.executable).with_name("kat-fhir"))
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def rounds(bench: Bench, workloads: list[str], families: list[Family], known: Practice) -> None:
+    """Measure everything several times, so that what disturbs it hits no workload alone."""
+    if not bench.options.tool.exists():
+        say(f"The load tool {bench.options.tool.name} is not there (see --tool): its workloads are left out.")
+        workloads = []
+    if workloads:
+        say(f"Writing {bench.options.patients} patients.")
+        bench.seed()
+    for number in range(bench.options.rounds):
+        say(f"Round {number + 1} of {bench.options.rounds}.")
+        asyncio.run(bench.floors())
+        if workloads:
+            bench.tool(workloads, number)
+        asyncio.run(bench.families(families, known))
+    asyncio.run(bench.floors())
 
 
 if __name__ == "__main__":

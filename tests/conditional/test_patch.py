@@ -62,7 +62,7 @@ def test_a_patch_that_cannot_be_applied_is_refused_and_changes_nothing(client, p
 
 
 def test_a_patch_of_another_content_type_is_refused(client, patient):
-    assert send(client, patient, [], "application/merge-patch+json").status_code == 415
+    assert send(client, patient, [], "application/xml-patch+xml").status_code == 415
 
 
 def test_a_patch_of_a_version_that_is_not_the_newest_is_refused(client, patient):
@@ -85,6 +85,19 @@ def test_a_json_patch_makes_a_new_version(client, patient):
     assert answer.json()["active"] is False
     history = client.get(f"/Patient/{patient['id']}/_history").json()["entry"]
     assert history[0]["request"]["method"] == "PATCH"
+
+
+@pytest.mark.parametrize("content_type", ["application/merge-patch+json", "application/json"])
+def test_a_merge_patch_makes_a_new_version(client, patient, content_type):
+    answer = send(client, patient, {"active": False, "birthDate": None}, content_type)
+    assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
+    assert answer.json().keys() == {"resourceType", "id", "meta", "active"}
+
+
+def test_a_whole_resource_is_no_merge_patch(client, patient):
+    """Whoever sends one perhaps meant to replace what is there."""
+    answer = send(client, patient, {"resourceType": "Patient", "active": False}, FHIR_JSON)
+    assert (answer.status_code, version(client, patient)) == (400, 'W/"1"')
 
 
 def test_a_fhirpath_patch_makes_a_new_version(client, patient):

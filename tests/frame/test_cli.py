@@ -15,6 +15,7 @@ COMMANDS = [
     ["user", "add"],
     ["load"],
     ["seed"],
+    ["reindex"],
     ["openapi"],
 ]
 CLIENT = ["client", "add", "An EHR", "--kind", "ehr", "--scope", "system/*.rs"]

@@ -11,6 +11,7 @@ a path of somebody's machine
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -195,3 +196,12 @@ def test_the_lock_files_name_no_index_and_hash_everything() -> None:
         assert not re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host", text), name
         pinned = re.findall(r"^[a-z0-9].*?(?=^[a-z0-9]|\Z)", text, re.DOTALL | re.MULTILINE)
         assert [block.split()[0] for block in pinned if "--hash=sha256:" not in block] == []
+
+
+def test_the_lock_file_of_npm_names_no_registry_and_hashes_everything() -> None:
+    lock = json.loads((harness.REPOSITORY / "tests/clients/node/package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert [
+        name for name, package in packages.items() if not package["integrity"].startswith("sha512-")
+    ] == []

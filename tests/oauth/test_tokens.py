@@ -61,6 +61,34 @@ async def test_a_refresh_token_of_another_client_is_refused(http, registry, issu
     assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
 
 
+async def test_a_confidential_app_cannot_refresh_without_its_secret(http, registry):
+    app, browser, user = await registry.app(SCOPE, secret=True), Browser(http), await registry.user()
+    code = await browser.code(app["client_id"], SCOPE, user["login"])
+    secret = {"client_secret": app["client_secret"]}
+    token = (
+        await http.post("/oauth/token", data=code_form(app["client_id"], code, browser.verifier) | secret)
+    ).json()
+    form = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    response = await http.post("/oauth/token", data=form)
+    assert response.json()["error"] == "invalid_client"
+    assert (await http.post("/oauth/token", data=form | app)).status_code == 200
+
+
+@pytest.mark.parametrize("named", [{}, {"refresh_token": ""}, {"refresh_token": "unknown"}])
+async def test_a_refresh_by_nobody_is_refused(http, named):
+    response = await http.post("/oauth/token", data={"grant_type": "refresh_token"} | named)
+    assert response.json()["error"] == "invalid_client"
+
+
+async def test_a_public_app_refreshes_without_naming_itself(http, issued):
+    form = {"grant_type": "refresh_token", "refresh_token": issued["refresh_token"]}
+    response = await http.post("/oauth/token", data=form)
+    assert response.status_code == 200
+    assert response.json()["refresh_token"] != issued["refresh_token"]
+    again = await http.post("/oauth/token", data=form)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+
+
 @pytest.mark.parametrize(
     "scope", ["user/Group.rs", "user/Patient.rs user/Patient.c", "user/*.rs", "nonsense"]
 )

@@ -43,11 +43,6 @@ def test_without_a_patient_it_is_refused(client):
     assert issue(client.get("/DocumentReference/$docref?start=2026-01-01"), 400)["code"] == "required"
 
 
-def test_documents_are_not_made_on_demand(client, url):
-    assert issue(client.get(f"{url}&on-demand=true"), 400)["code"] == "not-supported"
-    assert len(resources(client.get(f"{url}&on-demand=false"))) == 3
-
-
 def test_an_unknown_patient_has_no_documents(client):
     assert resources(client.get("/DocumentReference/$docref?patient=nobody")) == []
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.errors import BadRequest
-from service.search import query
+from models.definitions import RESOURCE_TYPES
+from models.errors import BadRequest, TooCostly
+from service.search import includes, query, run
 
 BASE_URL = "http://fhir.test"
 
@@ -198,3 +199,29 @@ async def test_a_scope_that_is_no_list_of_criteria_is_refused():
     for text in ("_count=5", "status=active&_include=*", "shoe-size=9", "status=", "status:in=x"):
         with pytest.raises(BadRequest):
             query.clauses("MedicationRequest", text, base_url=BASE_URL)
+
+
+async def test_a_star_includes_all_that_refers_to_a_match(clinic):
+    one = await clinic.included("Patient", "_id=anna&_revinclude=MedicationRequest:patient")
+    found = await clinic.included("Patient", "_id=anna&_revinclude=*")
+    assert one < found
+    assert {name.partition("/")[0] for name in found} >= {"Encounter", "MedicationRequest"}
+    both = await clinic.included("Patient", "_id=anna&_include=*&_revinclude=*")
+    assert both >= found
+
+
+async def test_more_kinds_of_includes_than_can_be_followed_are_refused(clinic):
+    text = "&".join(f"_revinclude:iterate={name}:*" for name in RESOURCE_TYPES)
+    with pytest.raises(BadRequest) as refused:
+        await clinic.page("Patient", text, strict=False)
+    assert str(refused.value) == "More than 150 kinds of includes in one search are not supported."
+
+
+@pytest.mark.parametrize("text", ["_revinclude=MedicationRequest:patient", "_revinclude:iterate=*"])
+async def test_a_page_that_would_include_too_much_is_given_up_with_advice(clinic, monkeypatch, text):
+    for module in (includes, run):
+        monkeypatch.setattr(module, "MAX_INCLUDED", 1)
+    with pytest.raises(TooCostly) as refused:
+        await clinic.page("Patient", f"_count=1&{text}&_revinclude=Encounter:patient")
+    assert (refused.value.status, refused.value.issues[0].code) == (503, "too-costly")
+    assert str(refused.value) == run.ADVICE

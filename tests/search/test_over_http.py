@@ -5,6 +5,9 @@ Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/compar
 
 from __future__ import annotations
 
+import asyncio
+
+import asyncpg
 import practice_kit
 import pytest
 
@@ -180,3 +183,76 @@ def test_words_follow_a_note_through_its_changes(operator):
     assert found(operator.get("/DocumentReference", params={"_content": "walrus"})) == [path[1:]]
     operator.delete(path)
     assert found(operator.get("/DocumentReference", params={"_content": "walrus"})) == []
+
+
+BY_KIND = [
+    ("Patient", {"name": "müller, anna"}),
+    ("Patient", {"identifier": "urn:s|1,|2"}),
+    ("Patient", {"phonetic": "smyth"}),
+    ("Observation", {"date": "ge2020-01-01T00:00:00+01:00", "status": "final"}),
+    ("Observation", {"value-quantity": "gt0.5"}),
+    ("Observation", {"component-code-value-quantity": "8480-6$gt1||mm[Hg]"}),
+    ("Observation", {"subject:Patient.gender": "female"}),
+    ("Patient", {"_has:Encounter:patient:status": "finished"}),
+    ("Questionnaire", {"url:below": "http://"}),
+    ("RiskAssessment", {"probability": "lt1"}),
+    ("Location", {"near": "42.3|-83.7|10|km"}),
+    ("DocumentReference", {"_content": 'calm or "the journey"'}),
+    ("Encounter", {"_filter": 'status eq finished and not (subject eq "x")'}),
+    ("Encounter", {"_sort": "-date", "_include": "Encounter:patient", "_total": "accurate"}),
+]
+"""One search of each kind of parameter."""
+
+
+@pytest.mark.parametrize(("resource_type", "asked"), BY_KIND)
+def test_a_form_finds_the_same_as_a_url_on_every_page(operator, resource_type, asked):
+    paged = {**asked, "_count": "3"}
+    by_get = bundle(operator.get(f"/{resource_type}", params=paged))
+    by_form = bundle(operator.post(f"/{resource_type}/_search", data=paged, headers=FORM))
+    assert by_form == by_get
+    if following := link(by_form, "next"):
+        assert found(operator.get(following)) == found(operator.get(link(by_get, "next")))
+
+
+def test_parameters_of_the_url_and_of_the_form_must_both_hold(operator):
+    both = operator.post("/Patient/_search?gender=female", data={"_id": "pat-1,pat-2"}, headers=FORM)
+    assert found(both) == found(operator.get("/Patient", params={"gender": "female", "_id": "pat-1,pat-2"}))
+
+
+def test_the_self_link_shows_the_count_that_was_used(operator):
+    answer = bundle(operator.get("/Patient", params={"_count": "999999"}))
+    assert link(answer, "self").endswith("/Patient?_count=1000")
+    answer = bundle(operator.get("", params={"_type": "Patient,Task", "_count": "999999"}))
+    assert link(answer, "self").endswith("?_type=Patient,Task&_count=1000")
+
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+async def given_up(dsn, ask):
+    """Stop the database's work on a search, as its time limit does, and return the answer."""
+    holder, other = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    await holder.execute("BEGIN; LOCK TABLE fhir_questionnaire")
+    answer = asyncio.create_task(asyncio.to_thread(ask))
+    async with asyncio.timeout(10):
+        while not (waiting := await other.fetch(WAITING)):  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.01)
+    await other.execute("SELECT pg_cancel_backend($1)", waiting[0]["pid"])
+    found = await answer
+    await holder.close()
+    await other.close()
+    return found
+
+
+def test_a_search_that_takes_too_long_is_given_up_with_advice_and_the_next_is_answered(operator, practice):
+    dsn = practice.server.database_url
+    for _ in range(3):
+        answer = asyncio.run(
+            given_up(dsn, lambda: operator.get("/Questionnaire", params={"status": "active"}))
+        )
+        issue = answer.json()["issue"][0]
+        assert (answer.status_code, issue["code"]) == (503, "too-costly")
+        assert issue["details"]["text"] == (
+            "The search takes too much work; narrow it, for instance to one patient or a shorter time."
+        )
+        assert operator.get("/Questionnaire", params={"status": "active"}).status_code == 200

@@ -11,8 +11,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models.errors import BadRequest
+from service.search import crowds, query
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+CITIES = {
+    0: ("Bonn",),
+    1: ("Celle", "Aachen"),
+    2: ("aachen", "Áachen"),
+    4: ("A" * 70 + "B",),
+    5: ("Bonn",),
+    8: ("A" * 70,),
+}
 
 
 @pytest.fixture
@@ -22,7 +31,8 @@ async def people(shelf):
         ("1990", "1980-05-01", None, "1980-05-01", "1970", None, "1990", "1980", "1985")
     ):
         person = {"resourceType": "Patient", "id": f"p{number}", "gender": "female" if number % 2 else "male"}
-        person["name"] = [{"family": "ÄBCDEFGHI"[number]}]
+        person["name"] = [{"family": "ÄBCDEFGHI"[number], "given": ["Ada"]}]
+        person["address"] = [{"city": city} for city in CITIES.get(number, ())]
         if birthday:
             person["birthDate"] = birthday
         await shelf.put(person, at=START + timedelta(minutes=number))
@@ -54,7 +64,17 @@ async def walk(shelf, text, direction, cursor=None):
         ("_sort=gender,birthdate", "713548062"),
         ("_sort=family", "012345678"),
         ("_sort=-family", "876543210"),
+        ("_sort=address-city", "841205367"),
+        ("_sort=-address-city", "051248367"),
+        ("_sort=address-city&birthdate=ge1980-05-01", "810367"),
+        ("_sort=address-city&given=ada", "841205367"),
         ("_sort=general-practitioner,-_id", "876543210"),
+        ("birthdate=ge1980", "013678"),
+        ("birthdate=ge1980-03&_sort=birthdate", "731860"),
+        ("birthdate=gt1980-03&_sort=-birthdate", "068137"),
+        ("birthdate=ge1980-03&birthdate=le1985&_sort=birthdate", "7318"),
+        ("birthdate=gt1980&_sort=birthdate,-_lastUpdated", "860"),
+        ("birthdate=ge1960&_sort=-birthdate,-_lastUpdated", "6083174"),
     ],
 )
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 50])
@@ -66,6 +86,21 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
     if len(pages) > 1:
         back, _ = await walk(people, f"{sort}&_count={count}", "previous", last.previous)
         assert back == pages[-2::-1]
+
+
+@pytest.mark.parametrize("many", [1, 8, 9, 2000])
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("", "012345678"), ("_sort=birthdate", "471380625"), ("_sort=-_lastUpdated", "876543210")],
+)
+async def test_a_name_that_many_share_is_found_page_by_page(people, monkeypatch, sort, expected, many):
+    monkeypatch.setattr(crowds, "MANY", many)
+    pages, last = await walk(people, f"given=ada&{sort}&_count=4", "next")
+    assert "".join(key[1:] for page in pages for key in page) == expected
+    back, _ = await walk(people, f"given=ada&{sort}&_count=4", "previous", last.previous)
+    assert back == pages[-2::-1]
+    both, _ = await walk(people, f"given=ada&{sort}&birthdate=1990&_include=Patient:organization", "next")
+    assert sorted(both[0]) == ["p0", "p6"]
 
 
 async def test_a_page_sequence_is_not_disturbed_by_writes(people):
@@ -148,6 +183,45 @@ async def test_a_value_that_cannot_be_read_is_refused_even_when_lenient(shelf, t
     assert refused.value.issues[0].text == f"The value of the search parameter '{name}' cannot be read."
 
 
+async def test_a_refusal_names_the_parameter_in_its_expression(shelf):
+    for text, place in (
+        ("death-date=x", "http.death-date"),
+        ("shoe-size=1", "http.shoe-size"),
+        ("gender:exact=male", "http.gender:exact"),
+        ("gender:in=urn:unknown", "http.gender:in"),
+        ("link:Patient.birthdate=x", "http.birthdate"),
+        ("%3Cb%3E=9", None),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            await shelf.page("Patient", text)
+        assert refused.value.issues[0].expression == place
+
+
+async def test_a_count_over_the_greatest_page_is_shown_as_what_was_used(people):
+    asked = query.parse("Patient", [("_count", "99999"), ("gender", "male")], base_url="http://fhir.test")
+    assert asked.used == [("_count", "1000"), ("gender", "male")]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Observation?code:above=1", True),
+        ("Observation?code:below=1", True),
+        ("Location?partof:below=1", True),
+        ("Observation?code:exact=1", False),
+    ],
+)
+async def test_a_hierarchy_that_is_not_known_is_refused_with_the_reason(shelf, text, why):
+    resource_type, _, asked = text.partition("?")
+    with pytest.raises(BadRequest) as refused:
+        await shelf.page(resource_type, asked, strict=False)
+    named = asked.partition("=")[0]
+    reason = "; it applies to uris, since no hierarchy of codes or resources is known here"
+    assert refused.value.issues[0].text == (
+        f"The search parameter '{named}' has a modifier that is not supported here{reason if why else ''}."
+    )
+
+
 @pytest.mark.parametrize(
     "text", ["name:near=x", "gender:exact=male", "link:in=x", "birthdate:exact=2026", "combo:x=1"]
 )
@@ -170,7 +244,7 @@ async def test_a_page_link_of_another_order_is_refused(people):
         ("shoe-size=9", "Patient has no search parameter 'shoe-size'."),
         ("name=", "The search parameter 'name' has no value."),
         ("_sort=shoe-size", "There is no order by 'shoe-size'."),
-        ("phonetic=x", "Patient has no search parameter 'phonetic'."),
+        ("near=0|0", "Patient has no search parameter 'near'."),
         ("%3Cb%3E=9", "Patient has no search parameter with this name."),
     ],
 )

@@ -28,6 +28,7 @@ SAMPLES = {
     "number": "5",
     "quantity": "5|urn:system|mg",
     "uri": "urn:uri",
+    "special": "0|0",
 }
 
 

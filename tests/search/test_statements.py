@@ -31,6 +31,9 @@ FAMILIES = (
     "Observation?code:not=1&_tag:missing=true",
     "Observation?combo-code-value-quantity=8480-6$gt140",
     "Encounter?_revinclude=Provenance:target",
+    "Appointment?date=ge2026-03-01&date=lt2026-03-08&_sort=date",
+    "DocumentReference?_content=nausea&_sort=-date",
+    "Patient?gender=female&_sort=-family",
 )
 
 

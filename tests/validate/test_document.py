@@ -189,3 +189,25 @@ def test_contents_are_canonically_equal_exactly_if_no_path_differs(
 ) -> None:
     left, right = as_sent(left), as_sent(right)
     assert (canonical(left) == canonical(right)) == (differences(left, right) == [])
+
+
+NUMBERS = st.one_of(
+    st.integers().map(str),
+    st.decimals(allow_nan=False, allow_infinity=False).map(str),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,70})(\.[0-9]{1,70})?([eE][+-]?[0-9]{1,3})?", fullmatch=True),
+)
+TEXTS = st.one_of(NUMBERS, st.just("true"), st.text(max_size=6).map(lambda text: serialize(text).decode()))
+MEMBERS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), TEXTS), max_size=4)
+
+
+@given(MEMBERS)
+def test_spaces_between_members_change_nothing_of_what_is_read(members: list[tuple[str, str]]) -> None:
+    def read(comma: str, colon: str) -> Any:
+        body = "{" + comma.join(f'"{name}"{colon}{text}' for name, text in members) + "}"
+        try:
+            document = parse(body.encode())
+        except Malformed as refusal:
+            return [(issue.text, issue.expression) for issue in refusal.issues]
+        return [(name, type(value), repr(value)) for name, value in document.items()]
+
+    assert read(",", ":") == read(" , ", " : ")

@@ -1,0 +1,62 @@
+"""The order by a name: the index of names is walked, instead of looking up everybody's name for one page.
+
+    named      index_string in the order of names ─▶ rows, each at the least of its names
+    nameless   those without any, only where the named do not fill the page
+
+A page then reads as much as it shows, however many rows there are.
+"""
+
+# ruff: noqa: S608 - names come from the registry, every value is an argument
+
+from __future__ import annotations
+
+from models.resource import table_name
+from service.search import selectivity
+from service.search.comparisons import PREFIX_LENGTH
+from service.search.predicates import Builder, literal
+from service.search.query import Query
+
+VALUE = 'i.value COLLATE "C"'
+
+
+def applies(query: Query) -> bool:
+    """Whether a name alone orders rows that need not be few."""
+    return (
+        len(query.sort) == 1
+        and query.sort[0].parameter.store == "string"
+        and not selectivity.few(query.criteria)
+    )
+
+
+def rows(build: Builder, query: Query, condition: str, limit: str) -> str:
+    """Write where the rows of a page come from; ``condition`` holds criteria and the place of the page."""
+    table, backwards = table_name(query.resource_type), query.cursor is not None and query.cursor.backwards
+    downwards = query.sort[0].descending is not backwards
+    code = literal(query.sort[0].parameter.code)
+    names = f"i.resource_type = {literal(query.resource_type)} AND i.parameter = {code}"
+    lesser = (
+        f"SELECT FROM index_string e WHERE {names.replace('i.', 'e.')} AND e.id = i.id "
+        f"AND ({VALUE.replace('i.', 'e.')}, e.ctid) < ({VALUE}, i.ctid)"
+    )
+    way, ids = "DESC" if downwards else "ASC", "DESC" if backwards else "ASC"
+    order = f"i.prefix {way}, {VALUE} {way}, r.id {ids}"
+    # Going backwards those without a name come first.
+    wanted = "" if backwards else f"AND (SELECT count(*) FROM named) < {limit} "
+    return (
+        f"FROM (WITH named AS MATERIALIZED (SELECT r.* FROM index_string i JOIN {table} r ON r.id = i.id "
+        f"WHERE {names} AND {beginning(build, query, downwards=downwards)} AND NOT EXISTS ({lesser}) "
+        f"AND {condition} ORDER BY {order} LIMIT {limit}) SELECT * FROM named UNION ALL "
+        f"(SELECT r.* FROM {table} r WHERE {condition} {wanted}"
+        f"AND COALESCE((SELECT FALSE FROM index_string i WHERE {names} AND i.id = r.id LIMIT 1), TRUE) "
+        f"ORDER BY r.id {ids} LIMIT {limit})) r"
+    )
+
+
+def beginning(build: Builder, query: Query, *, downwards: bool) -> str:
+    """Say where in the index the page begins, if it is not the first."""
+    if query.cursor is None:
+        return "TRUE"
+    (name,) = query.cursor.keys
+    if name is None:
+        return "TRUE" if query.cursor.backwards else "FALSE"
+    return f"i.prefix {'<=' if downwards else '>='} {build.argument(name[:PREFIX_LENGTH])}"

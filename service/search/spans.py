@@ -1,0 +1,58 @@
+"""A lower bound on when things begin, for a search by a date that may cover a time.
+
+What overlaps a time may have begun long before it, so an index of beginnings alone would be read from its
+start. Almost everything is short, though, so the rows are asked for in two parts, each in the order of an
+index of its own:
+
+    short    begins at most a day before the asked time       <table>_by_date
+    long     begins earlier, and takes more than a day        <table>_by_long_date, of long ones only
+
+Source: https://hl7.org/fhir/R4/search.html#date
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from models.resource import BY_DATE, LONG
+from service.search.criteria import Clause, Criterion, Moment
+
+SHORT = timedelta(days=1)
+"""What covers more is in the index of long ones."""
+
+
+def column(resource_type: str) -> str | None:
+    """Return the first column of the date by which a type's resources are listed."""
+    return f"{BY_DATE[resource_type]}_start" if resource_type in BY_DATE else None
+
+
+def dated(criteria: Iterable[Criterion], resource_type: str) -> list[Moment]:
+    """List the times, one of each criterion, which the date that has the index must satisfy."""
+    return [
+        criterion.operands[0]
+        for criterion in criteria
+        if isinstance(criterion, Clause)
+        and criterion.parameter.store == "column"
+        and criterion.parameter.column == BY_DATE.get(resource_type)
+        and len(criterion.operands) == 1
+        and isinstance(criterion.operands[0], Moment)
+        and criterion.operands[0].prefix != "ne"
+    ]
+
+
+def bound(criteria: Iterable[Criterion], resource_type: str) -> datetime | None:
+    """Return the instant before which nothing short begins; None when nothing bounds the beginnings."""
+    ends = [
+        moment.start if moment.prefix == "ge" else moment.end
+        for moment in dated(criteria, resource_type)
+        if moment.prefix in {"ge", "gt"}
+    ]
+    earliest = datetime.min.replace(tzinfo=UTC) + SHORT
+    return max(ends) - SHORT if ends and max(ends) > earliest else None
+
+
+def parts(resource_type: str, at: str) -> tuple[str, str]:
+    """Write the conditions of both parts; ``at`` names the bound."""
+    start = f"r.{column(resource_type)}"
+    return f"{start} >= {at}", f"{start} < {at} AND {LONG.format(date=f'r.{BY_DATE[resource_type]}')}"
