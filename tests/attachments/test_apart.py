@@ -216,6 +216,25 @@ def test_labels_are_added_to_the_whole_document(client, store):
     assert client.get(f"{place}/$validate").json()["issue"][0]["severity"] == "information"
 
 
+def test_raw_content_and_xml_are_whole(client, store):
+    binary = store({"resourceType": "Binary", "contentType": "image/png", "data": LARGE})
+    raw = client.get(f"/Binary/{binary['id']}", headers={"Accept": "image/png"})
+    assert (raw.status_code, raw.content) == (200, base64.b64decode(LARGE))
+    assert f'value="{LARGE}"' in client.get(f"/Binary/{binary['id']}?_format=xml").text
+    sent = client.post("/Binary", content=raw.content, headers={"Content-Type": "image/png"})
+    again = client.get(sent.headers["Location"], headers={"Accept": "image/png"})
+    assert again.content == raw.content
+
+
+def test_a_merge_patch_sees_the_whole_document(client, store):
+    first = store(note(LARGE))
+    header = {"Content-Type": "application/merge-patch+json"}
+    place = f"/DocumentReference/{first['id']}"
+    assert client.patch(place, content='{"description": "merged"}', headers=header).status_code == 200
+    read = client.get(place).json()
+    assert (read["description"], data(read)) == ("merged", LARGE)
+
+
 @pytest.fixture
 def away(rows):
     """Take the contents of a resource away, until the test has ended."""
@@ -279,6 +298,15 @@ def test_every_way_to_the_record_gives_the_content(client, store, patient):
     assert [answer.status_code for answer in answers] == [200] * len(answers)
     counts = [answer.text.count(f'"data":"{LARGE}"') for answer in answers]
     assert counts == [1] * 7 + [2, 2]
+
+
+def test_a_summary_on_demand_holds_the_content(client, store, patient):
+    store(note(LARGE, patient=patient))
+    query = f"on-demand=true&patient={patient.removeprefix('Patient/')}"
+    (entry,) = client.get(f"/DocumentReference/$docref?{query}").json()["entry"]
+    made = json.loads(base64.b64decode(data(entry["resource"])))
+    (found,) = (one["resource"] for one in made["entry"] if one["resource"]["resourceType"][0] == "D")
+    assert data(found) == LARGE
 
 
 def test_the_words_of_a_text_are_found(client, store):

@@ -151,6 +151,25 @@ def test_reads_of_a_batch_are_refused_once_its_answer_is_large(client, record):
     assert (issue["code"], "several requests" in issue["details"]["text"]) == ("too-costly", True)
 
 
+def test_the_provenance_of_a_large_transaction_names_all_that_it_stored(client):
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": []}]}
+    parameters["parameter"][0]["part"] = [
+        {"name": "type", "valueCode": "add"},
+        {"name": "path", "valueString": "DocumentReference"},
+        {"name": "name", "valueString": "description"},
+        {"name": "value", "valueString": "seen"},
+    ]
+    keys = [client.post("/DocumentReference", json=note(DATA)).json()["id"] for _ in range(6)]
+    bundle = transaction(*(("PATCH", f"DocumentReference/{key}", parameters) for key in keys))
+    agent = {"type": {"coding": [{"code": "author"}]}, "who": {"display": "somebody"}}
+    header = {"resourceType": "Provenance", "recorded": "2026-01-05T10:00:00Z", "agent": [agent]}
+    answer = client.post("", json=bundle, headers={"X-Provenance": json.dumps(header)})
+    assert answer.status_code == 200, answer.text[:500]
+    (entry,) = client.get(f"/Provenance?target=DocumentReference/{keys[-1]}").json()["entry"]
+    targets = {target["reference"] for target in entry["resource"]["target"]}
+    assert targets == {f"DocumentReference/{key}/_history/2" for key in keys}
+
+
 def test_a_transaction_whose_reads_are_too_large_stores_nothing(client, record):
     _, keys = record
     reads = [("GET", f"DocumentReference/{key}", None) for key in keys]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from service import migrate
 from service.contents import may_be_large
 from service.database import Database
 from service.load import load
+from service.reindex import reindex
 
 LARGE = scan(11)
 
@@ -97,6 +99,22 @@ async def test_a_load_keeps_large_contents_apart(database, settings, connection,
     versions = await connection.fetch("SELECT octet_length(body) FROM resource_history WHERE id = $1", key)
     assert [size < 1_000 for (size,) in versions] == [True]
     assert await connection.fetchval("SELECT content FROM large_content WHERE id = $1", key) == LARGE
+
+
+async def test_a_reindex_finds_the_words_of_a_large_text(database, settings, tmp_path):
+    text = base64.b64encode(b"flugelhorn " + b"and others " * 100_000).decode()
+    document = note(text, id=str(uuid4()))
+    del document["subject"]
+    document["content"][0]["attachment"]["contentType"] = "text/plain"
+    path = tmp_path / "note.json"
+    path.write_text(json.dumps(document))
+    await load(database, settings, [path])
+    found = "SELECT count(*) FROM index_text WHERE id = $1 AND words @@ to_tsquery('english', 'flugelhorn')"
+    async with database.acquire() as connection:
+        before = await connection.fetchval(found, document["id"])
+        await connection.execute("DELETE FROM index_text WHERE id = $1", document["id"])
+        await reindex(database, settings, types=["DocumentReference"], restart=True)
+        assert (before, await connection.fetchval(found, document["id"])) == (1, 1)
 
 
 async def test_the_way_back_puts_contents_into_their_rows(empty_database_url, settings, tmp_path):
