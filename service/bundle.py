@@ -109,6 +109,7 @@ async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> 
                 return answers
         except LostRace:
             del ctx.unaudited[noted:]
+            ctx.held = 0
         finally:
             ctx.in_bundle = False
             ctx.pending.clear()

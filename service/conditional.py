@@ -88,7 +88,7 @@ async def only_match(ctx: Context, resource_type: str, criteria: Pairs) -> Versi
     asked = query.Query(resource_type, criteria=list(found), count=ENOUGH)
     narrow = decide.visible(ctx.principal, base_url=base_url)
     page = await run.search(ctx.connection, asked, narrow, now=ctx.now())
-    if len(page.rows) > 1:
+    if len(page.rows) > 1 or page.next:
         raise PreconditionFailed("The criteria match several resources; name one that is alone in matching.")
     for row in page.rows:
         return Version(resource_type, row.id, row.version, row.last_updated, row.body)

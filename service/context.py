@@ -56,6 +56,7 @@ class Context:
     plan it needs; such a Context has no ``connection`` of its own.
     ``kept`` holds what the request says about the form of its answer in the URL: a client that cannot say
     it in headers must find it in the links to the next page too.
+    ``held`` counts the characters of the answers to a bundle's entries so far.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
     """
@@ -73,6 +74,7 @@ class Context:
     in_bundle: bool = False
     pools: Pools | None = None
     kept: tuple[tuple[str, str], ...] = ()
+    held: int = 0
     unaudited: list[AuditEntry] = field(default_factory=list)
 
     @property

@@ -6,7 +6,7 @@ A place in the sequence is the instant and the sequence number of a version, so 
 leave out anything while others write. Except for one resource read without ``_since``, a version is held
 back while a transaction older than its own is under way: a client may resume from the greatest instant it
 saw. Whose current version a caller may not see, has no history for them, and a granular scope shows the
-current version only.
+current version only. A page ends before the versions that would make it too large.
 
 Source: https://hl7.org/fhir/R4/http.html#history
 """
@@ -23,7 +23,7 @@ from models.definitions import RESOURCE_TYPES
 from models.document import serialize
 from models.errors import BadRequest, Forbidden, NotFound
 from models.resource import table_name
-from service import store
+from service import contents, store
 from service.access import decide
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
@@ -45,6 +45,8 @@ _TOLD = (
     "h.version = 1 OR (h.method = 'PUT' AND EXISTS (SELECT FROM resource_history o WHERE o.method = 'DELETE' "
     "AND o.resource_type = h.resource_type AND o.id = h.id AND o.version = h.version - 1)) AS created"
 )
+_COLUMNS = "resource_type, id, version, last_updated, method, seq, created"
+_MEMBERS = ("resource_type", "id", "version", "last_updated", "body", "method")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,10 +88,10 @@ async def history(ctx: Context, ask: Interaction) -> Answer:
     """
     asked = read_parameters(ask)
     sources = _sources(ctx, ask)
-    rows = await _rows(ctx, ask, asked, sources)
+    rows, more = await _rows(ctx, ask, asked, sources)
     if ask.id and not rows and not await _exists(ctx, ask, sources[ask.resource_type]):
         raise NotFound
-    return Answer(200, document=_rendered(ctx, ask, asked, rows))
+    return Answer(200, document=_rendered(ctx, ask, asked, rows, more=more))
 
 
 def _sources(ctx: Context, ask: Interaction) -> dict[str, Permission]:
@@ -112,8 +114,10 @@ async def _exists(ctx: Context, ask: Interaction, permission: Permission) -> boo
     return await ctx.connection.fetchval(sql, ask.id, *values) is not None
 
 
-async def _rows(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str, Permission]) -> list[Told]:
-    """Read one version more than the page holds, in the order of reading."""
+async def _rows(
+    ctx: Context, ask: Interaction, asked: Asked, sources: dict[str, Permission]
+) -> tuple[list[Told], bool]:
+    """Read a page in the order of reading, and tell whether there is more."""
     values: list[Any] = []
     order = "ASC" if asked.place and asked.place.newer else "DESC"
     tail = f"ORDER BY last_updated {order}, seq {order} LIMIT {asked.count + 1}"
@@ -123,8 +127,14 @@ async def _rows(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str,
         for name, permission in sources.items()
     ]
     sql = f"SELECT * FROM ({' UNION ALL '.join(branches)}) AS changes {tail}"  # noqa: S608 - as above
+    sql = compiled.measured(sql, _COLUMNS, f"last_updated {order}, seq {order}")
     records = await ctx.connection.fetch(sql, *values)
-    return [Told(Version(*record[:6]), record[6], record[7]) for record in records]
+    rows = [
+        Told(Version(*(one[name] for name in _MEMBERS)), one["seq"], one["created"])
+        for one in compiled.fitting(records[: asked.count])
+    ]
+    count = contents.fitting([told.version.body or "" for told in rows], compiled.MAX_BYTES)
+    return rows[:count], len(records) > count
 
 
 def _conditions(
@@ -205,11 +215,9 @@ def _spelled(row: Told, *, newer: bool) -> tuple[str, str]:
     return PARAMETER, f"{'newer' if newer else 'older'}-{micros}-{row.seq}"
 
 
-def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told]) -> str:
-    more = len(rows) > asked.count
-    shown = rows[: asked.count]
+def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told], *, more: bool) -> str:
     backwards = asked.place is not None and asked.place.newer
-    shown = shown[::-1] if backwards else shown
+    shown = rows[::-1] if backwards else rows
     has_newer = more if backwards else asked.place is not None
     has_older = True if backwards else more
     path = "/".join(filter(None, (ctx.fhir_base, ask.resource_type, ask.id, "_history")))

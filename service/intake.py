@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from models.document import canonical, differences, parse
 from models.errors import Conflict, Forbidden, Gone, Issue
 from models.principal import ClientKind
-from service import read, store
+from service import contents, read, store
 from service.access import decide
 from service.access.organization import require_own
 from service.interaction import Answer, Interaction, Version
@@ -121,7 +121,8 @@ async def repeated(ctx: Context, ask: Interaction, claim: Claim, document: dict[
     if compares:
         found = await store.holder(ctx, current.resource_type, claim)
         claimed = found and await store.version(ctx, current.resource_type, *found)
-        _require_same_content((claimed and claimed.body) or current.body or "", document)
+        known = await contents.whole(ctx, claimed if claimed and claimed.body else current)
+        _require_same_content(known.body or "", document)
     return Answer(200, current)
 
 

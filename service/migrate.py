@@ -36,7 +36,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 LOCK = 0x4B41_5446
 """Key of the advisory lock that a migrating process holds; any number that nothing else uses."""
 
-TABLE_MODULES = ("models.history", "models.oauth", "models.resource")
+TABLE_MODULES = ("models.contents", "models.history", "models.oauth", "models.resource")
 
 
 def metadata() -> MetaData:

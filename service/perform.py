@@ -1,7 +1,7 @@
 """The one way to data: every request, and every entry of a bundle, is performed here.
 
     api ─┐
-         ├─▶ perform ─▶ read · write · search ─▶ Answer
+         ├─▶ perform ─▶ read · write · search ─▶ large contents ─▶ Answer
   bundle ┘       └─▶ what was asked and what became of it, for the audit trail
 
 Source: https://hl7.org/fhir/R4/http.html
@@ -13,16 +13,24 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from models.errors import FhirError, MethodNotAllowed
-from service import history, provenance, read, write
+from msgspec import structs
+
+from models.errors import FhirError, MethodNotAllowed, TooCostly
+from service import contents, history, provenance, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
 from service.operations import deeds
+from service.search.compile import MAX_BYTES
 
 if TYPE_CHECKING:
     from models.principal import Principal
     from service.context import Context
+
+MAX_HELD = MAX_BYTES
+"""Characters of answers after which the entries of a bundle get no more of them."""
+
+_WRITES = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.DELETE})
 
 Deed = Callable[["Context", Interaction], Awaitable[Answer]]
 
@@ -55,17 +63,34 @@ async def perform(ctx: Context, ask: Interaction) -> Answer:
 
 
 async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
-    """Do a deed and note who asked for it and how it ended."""
+    """Do a deed, complete its answer, and note who asked for it and how it ended."""
     try:
-        if ask.provenance is None or ask.name is Name.BUNDLE:
-            answer = await deed(ctx, ask)
-        else:
-            answer = await provenance.accompanied(ctx, ask, deed)
+        answer = await _bounded(ctx, ask, deed)
     except FhirError as refusal:
         ctx.unaudited.append(_entry(ctx, ask, refusal.status))
         raise
     if not answer.audited:
         ctx.unaudited.append(_entry(ctx, ask, answer.status))
+    return answer
+
+
+async def _bounded(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
+    """Do a deed, unless a bundle's answer is too large by now; a write is done, and not shown any more.
+
+    Raises:
+        TooCostly: there is no room for what is asked for.
+    """
+    is_full = ctx.held > MAX_HELD
+    if is_full and ask.name not in _WRITES:
+        raise TooCostly("The answer to this bundle is too large; ask in several requests.")
+    if ask.provenance is None or ask.name is Name.BUNDLE:
+        answer = await deed(ctx, ask)
+    else:
+        answer = await provenance.accompanied(ctx, ask, deed)
+    if is_full and answer.version is not None and answer.version.body:
+        return structs.replace(answer, version=structs.replace(answer.version, body=""))
+    answer = await contents.completed(ctx, answer)
+    ctx.held += len(answer.document or (answer.version and answer.version.body) or "")
     return answer
 
 

@@ -156,7 +156,7 @@ def require_operator(ctx: Context, *, explains: bool) -> None:
 async def newest(
     ctx: Context, resource_type: str, resource_id: str, permission: Permission
 ) -> Version | None:
-    """Read the newest version, deletions included; None when there is none within the permission."""
+    """Read the newest version as it is stored; deletions included, None outside of the permission."""
     if permission.unrestricted:
         return await store.current(ctx, resource_type, resource_id)
     condition, values = compiled.predicate(resource_type, permission.criteria, "r", 2, now=ctx.now())

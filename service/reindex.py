@@ -28,8 +28,10 @@ import asyncpg
 from models import definitions
 from models.document import parse
 from models.errors import Unavailable
+from models.principal import OPERATOR
 from models.resource import table_name
-from service import integrity, search
+from service import contents, integrity, search
+from service.context import Context, random_id
 from service.search.extract import extract
 from service.statements import reindex_statement, type_columns
 from service.store import index_rows
@@ -180,8 +182,10 @@ async def _replaced(
 ) -> int:
     """Put a batch in place together with how far it has come; returns how many were still the same."""
     groups: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
+    ctx = Context(OPERATOR, connection, settings, random_id())
     for row in rows:
-        indexes, values = _indexed(settings, resource_type, row)
+        whole = row._replace(body=await contents.whole_text(ctx, row.body))
+        indexes, values = _indexed(settings, resource_type, whole)
         groups[indexes].append(values)
     before, table = [(row.id, row.version) for row in rows], table_name(resource_type)
     for pause_s in PAUSES_S:

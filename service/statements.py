@@ -6,6 +6,7 @@
     row      the type's table: current body and search columns
     version  resource_history
     indexes  strings, dates and quantities that a resource may have several of
+    kept     contents too large for the row                           (see service/contents.py)
     audited  the audit record of this very write
 
 Each part selects FROM the parts before it, so that a lost claim, a stale version or the loss of what is
@@ -97,6 +98,7 @@ class Shape:
     claims: bool
     indexes: tuple[str, ...]
     refers: tuple[str, ...] = ()
+    keeps: bool = False
 
 
 @cache
@@ -144,6 +146,8 @@ def write_statement(shape: Shape) -> str:
     parts.append(_row(p, columns, shape, source))
     parts.append(_history(p, shape))
     parts.extend(_indexes(parameters, p, shape))
+    if shape.keeps:
+        parts.append(_kept(parameters, p, shape))
     parts.append(_audit(p, shape))
     return "WITH " + ",\n".join(parts) + "\nSELECT stamp.at FROM stamp, stored"
 
@@ -257,6 +261,14 @@ def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[s
             f"FROM stored, unnest({', '.join(arrays.values())}) AS entry({names}))"
         )
     return parts
+
+
+def _kept(parameters: _Parameters, p: dict[str, str], shape: Shape) -> str:
+    """Keep contents that no version of the resource has had; nobody else's insertion is waited for."""
+    digests, texts = parameters.take(("sha256", "bytea"), ("content", "text"), array=True).values()
+    return f"""kept AS (INSERT INTO large_content (resource_type, id, sha256, content)
+    SELECT '{shape.resource_type}', {p["id"]}, entry.sha256, entry.content
+    FROM stored, unnest({digests}, {texts}) AS entry(sha256, content) ON CONFLICT DO NOTHING)"""  # noqa: S608
 
 
 def _audit(p: dict[str, str], shape: Shape) -> str:

@@ -9,14 +9,15 @@ while rules are evaluated.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
 from models.document import serialize
 from models.resource import table_name
+from service import contents
 from service.context import Stamp
 from service.interaction import Version
 from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, type_columns, write_statement
@@ -73,13 +74,14 @@ _INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "
 async def write(ctx: Context, change: Change) -> Version:
     """Store one version: durably, or within the caller's transaction when ``ctx.stamp`` is set.
 
-    Inside a bundle, a creation may wait until ``flush``.
+    Inside a bundle, a creation may wait until ``flush``. The version that is returned has its large contents,
+    which those that are read have apart.
 
     Raises:
         LostRace: the row's version is not ``change.version - 1``, the id exists already, the business
             identifier is taken, or what is referred to was deleted; nothing was stored.
     """
-    head, tail = _around_instant(change)
+    text = _text(change)
     indexes = index_rows(change.extracted)
     shape = Shape(
         change.resource_type,
@@ -89,8 +91,9 @@ async def write(ctx: Context, change: Change) -> Version:
         claims=change.claim is not None,
         indexes=tuple(indexes),
         refers=tuple(change.refers),
+        keeps=bool(text.kept),
     )
-    values: list[Any] = [change.id, change.version, change.method, ctx.actor, head, tail]
+    values: list[Any] = [change.id, change.version, change.method, ctx.actor, text.head, text.marked_tail]
     values += [ctx.request_id, ctx.principal.client_id, ctx.principal.user]
     values += [_INTERACTION[change.method], 201 if change.version == 1 else 200]
     if ctx.stamp is not None:
@@ -102,8 +105,10 @@ async def write(ctx: Context, change: Change) -> Version:
     values += [columns.get(name) for name, _ in type_columns(change.resource_type)]
     for rows in indexes.values():
         values += [list(column) for column in zip(*rows, strict=True)]
+    if text.kept:
+        values += [list(text.kept), list(text.kept.values())]
     at = await _send(ctx, shape, values)
-    body = None if change.document is None else f"{head}{instant(at)}{tail}"
+    body = None if change.document is None else f"{text.head}{instant(at)}{text.tail}"
     return Version(change.resource_type, change.id, change.version, at, body, change.method)
 
 
@@ -164,6 +169,24 @@ def instant(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+class _Text(NamedTuple):
+    """The body's text around its instant: whole, and with marks for large contents, which are kept apart."""
+
+    head: str
+    tail: str
+    marked_tail: str
+    kept: dict[bytes, str]
+
+
+def _text(change: Change) -> _Text:
+    head, tail = _around_instant(change)
+    if change.document is None or len(tail) <= contents.LARGE:
+        return _Text(head, tail, tail, {})
+    marked, kept = contents.set_apart(change.document, f"{change.resource_type}/{change.id}")
+    _, marked_tail = _around_instant(replace(change, document=marked)) if kept else (head, tail)
+    return _Text(head, tail, marked_tail, kept)
+
+
 def _around_instant(change: Change) -> tuple[str, str]:
     """Return the body's text before and after ``meta.lastUpdated``, which only the database knows."""
     if change.document is None:
@@ -195,9 +218,11 @@ def index_rows(extracted: Extracted | None) -> dict[str, Sequence[tuple[Any, ...
 
 
 def repeats(previous: Version, change: Change) -> bool:
-    """Tell whether a change would store the very same content again."""
-    _, tail = _around_instant(change)
-    return previous.body is not None and previous.body.endswith(f"{instant(previous.last_updated)}{tail}")
+    """Tell whether a change would store the very same content again, kept apart or not."""
+    text, at, stored = _text(change), instant(previous.last_updated), previous.body or ""
+    if text.kept and stored.endswith(f"{at}{text.marked_tail}"):
+        return True
+    return stored.endswith(f"{at}{text.tail}")
 
 
 @asynccontextmanager
@@ -234,7 +259,7 @@ async def draw_stamp(connection: Connection) -> Stamp:
 
 
 async def current(ctx: Context, resource_type: str, resource_id: str) -> Version | None:
-    """Read the newest version, deletions included; None when the id was never used."""
+    """Read the newest version as it is stored, deletions included; None when the id was never used."""
     row = await ctx.connection.fetchrow(
         f"SELECT version, last_updated, deleted, body FROM {table_name(resource_type)} WHERE id = $1",  # noqa: S608
         resource_id,
@@ -253,7 +278,7 @@ async def version(
     *,
     same_patient: bool = False,
 ) -> Version | None:
-    """Read one version of the history, None when there is no such version.
+    """Read one version of the history as it is stored, None when there is no such version.
 
     ``same_patient`` leaves out a version from when the resource was another patient's than it is now.
     """

@@ -19,7 +19,7 @@ from msgspec import structs
 from models.document import parse
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
 from models.principal import OPERATOR
-from service import conditional, intake, integrity, read, rules, store, validate
+from service import conditional, contents, intake, integrity, read, rules, store, validate
 from service.access import decide
 from service.interaction import Answer, Name
 from service.patching import patched
@@ -218,7 +218,8 @@ async def patch(ctx: Context, ask: Interaction) -> Answer:
     async def attempt() -> Answer:
         previous = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
         _require_version(previous, expected)
-        document = patched(parse((previous.body or "").encode()), ask.document or {})
+        whole = await contents.whole(ctx, previous)
+        document = patched(parse((whole.body or "").encode()), ask.document or {})
         await conditional.resolve_references(ctx, document)
         return await _replace(ctx, ask, document, previous, permission)
 

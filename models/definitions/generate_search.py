@@ -137,7 +137,8 @@ def code_systems(folder: Path) -> dict[str, set[str]]:
     """The code systems that each value set draws from."""
     return {
         resource["url"]: {part["system"] for part in resource["compose"]["include"] if "system" in part}
-        for resource in resources(folder / "valuesets.json")
+        for name in ("v3-codesystems.json", "valuesets.json")
+        for resource in resources(folder / name)
         if resource["resourceType"] == "ValueSet" and "compose" in resource
     }
 

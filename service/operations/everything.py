@@ -4,7 +4,8 @@
     linked  what a page refers to outside the record: practitioners, organizations, medications …
             one more statement for each hop, so that a page can be understood, and stored, by itself
 
-Every type is narrowed as a search of it would be. The next page begins after the last (type, id), so that
+Every type is narrowed as a search of it would be. A page ends before what would make it too large, and is
+refused when what it refers to does. The next page begins after the last (type, id), so that
 rows written meanwhile move nobody's place.
 
     start, end   by the date of care; what has none, such as the patient, always belongs to the record
@@ -28,10 +29,11 @@ import asyncpg
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, TooCostly
 from models.resource import WITHOUT_PATIENT, table_name
-from service import read
+from service import contents, read
 from service.access import decide
 from service.interaction import Answer
 from service.operations.care_dates import CARE_DATES
+from service.search import compile as compiling
 from service.search import cursors
 from service.search.compile import COMMITTED
 from service.search.predicates import Builder
@@ -72,7 +74,7 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
 
     Raises:
         NotFound, Gone: there is no such patient for this caller.
-        TooCostly: the database gave up.
+        TooCostly: the database gave up, or what a page refers to is too large.
     """
     permission = decide.authorize(ctx.principal, "r", "Patient", base_url=ctx.settings.base_url)
     narrow = decide.visible(ctx.principal, base_url=ctx.settings.base_url)
@@ -80,25 +82,26 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
     rows, linked, more = await record(ctx, asked, narrow)
     if not rows or rows[0].resource_type != "Patient":
         read.present(await read.newest(ctx, "Patient", ask.id, permission))
-    shown = [row for row in rows if row.resource_type in asked.types]
+    shown = [*(row for row in rows if row.resource_type in asked.types), *linked]
     links = _links(ctx, f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
-    return Answer(
-        200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, [*shown, *linked]))
-    )
+    return Answer(200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, shown)))
 
 
 async def record(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row], list[Row], bool]:
     """Read one page of a record: its rows, what they refer to outside of it, and whether there is more.
 
     Raises:
-        TooCostly: the database gave up.
+        TooCostly: the database gave up, or what a page refers to is too large.
     """
     try:
-        rows = await _page(ctx, asked, narrow)
-        more, rows = len(rows) > asked.count, rows[: asked.count]
-        return rows, await _linked(ctx, rows, narrow, frozenset(asked.types)), more
+        rows, more = await _page(ctx, asked, narrow)
+        linked = await _linked(ctx, rows, narrow, frozenset(asked.types))
     except asyncpg.QueryCanceledError as error:
         raise TooCostly(ADVICE) from error
+    bodies = [row.body for row in (*rows, *linked)]
+    if contents.fitting(bodies, 2 * compiling.MAX_BYTES) < len(bodies):
+        raise TooCostly(ADVICE)
+    return rows, linked, more
 
 
 def _asked(ask: Interaction, given: Arguments) -> Asked:
@@ -135,8 +138,8 @@ def _place(text: str | None) -> tuple[str, str]:
     return cursor.keys[0] or "", cursor.id
 
 
-async def _page(ctx: Context, asked: Asked, narrow: Narrow) -> list[Row]:
-    """Read one row more than the page holds; of every type where only what it refers to is wanted."""
+async def _page(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row], bool]:
+    """Read a page, of every type where only what it refers to is wanted, and tell whether there is more."""
     build = Builder("Patient", narrow, ctx.now(), selective=True)
     patient = build.argument(asked.patient)
     wanted = RECORD if any(name in LINKED for name in asked.types) else asked.types
@@ -147,14 +150,18 @@ async def _page(ctx: Context, asked: Asked, narrow: Narrow) -> list[Row]:
             continue
         where = [f"r.patient = {patient}", visible, *_conditions(build, asked, name)]
         branches.append(
-            f"SELECT {place} AS place, '{name}' AS resource_type, r.id, r.version, r.last_updated, r.body "
+            f"SELECT {place} AS part, '{name}' AS resource_type, r.id, r.version, r.last_updated, r.body "
             f"FROM {table_name(name)} r WHERE {' AND '.join(where)}"
         )
     if not branches:
-        return []
+        return [], False
     limit = build.argument(asked.count + 1)
-    sql = f"{' UNION ALL '.join(branches)} ORDER BY place, id LIMIT {limit}"
-    return [Row._make((*record[1:], "match")) for record in await ctx.connection.fetch(sql, *build.arguments)]
+    sql = f"{' UNION ALL '.join(branches)} ORDER BY part, id LIMIT {limit}"
+    columns = "resource_type, id, version, last_updated"
+    records = await ctx.connection.fetch(compiling.measured(sql, columns, "part, id"), *build.arguments)
+    rows = [Row._make((*record[:5], "match")) for record in compiling.fitting(records[: asked.count])]
+    rows = rows[: contents.fitting([row.body for row in rows], compiling.MAX_BYTES)]
+    return rows, len(records) > len(rows)
 
 
 def _conditions(build: Builder, asked: Asked, name: str) -> Iterable[str]:

@@ -21,7 +21,7 @@ from models.definitions import RESOURCE_TYPES
 from models.document import parse, serialize
 from models.errors import Conflict, Forbidden, Issue, Malformed, PreconditionFailed, TooCostly
 from models.resource import table_name
-from service import read, validate, write
+from service import contents, read, validate, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name
 from service.search.predicates import Builder
@@ -105,7 +105,7 @@ async def _relabelled(
     sent = given.meta or {}
     for _ in range(write.ATTEMPTS):
         stored = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
-        document = parse((stored.body or "").encode())
+        document = parse(((await contents.whole(ctx, stored)).body or "").encode())
         _require_valid(ask.resource_type, document, sent, given.place)
         meta = _meta(document["meta"], change(_labels(document["meta"]), _labels(sent)))
         named = structs.replace(

@@ -48,7 +48,7 @@ async def lastn(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
 
     Raises:
         BadRequest: no patient is named, or a search parameter is not understood.
-        TooCostly: more observations match than can be grouped.
+        TooCostly: more observations match than can be grouped, or than fit into an answer.
     """
     base_url = ctx.settings.base_url
     decide.authorize(ctx.principal, "s", _TYPE, base_url=base_url)
@@ -138,5 +138,7 @@ async def _bodies(ctx: Context, ids: Sequence[str], narrow: Narrow) -> run.Page:
     wanted = Clause(parameters(_TYPE)["_id"], tuple(Id(key) for key in ids))
     asked = Query(_TYPE, criteria=[wanted], count=len(ids))
     page = await run.search(ctx.connection, asked, narrow, now=ctx.now())
+    if page.next:  # What is left out could be the last of its kind.
+        raise TooCostly(run.ADVICE)
     rows = {row.id: row for row in page.rows}
     return run.Page(tuple(rows[key] for key in ids if key in rows))

@@ -17,10 +17,11 @@ import asyncpg
 
 from models.document import parse, serialize
 from models.errors import BadRequest, Issue, Malformed, TooCostly
-from service import validate
+from service import contents, validate
 from service.access import decide
 from service.interaction import Answer
 from service.operations.likeness import CERTAIN, PROBABLE, Person, grade, likeness, person
+from service.search import compile as compiling
 from service.search.comparisons import PREFIX_LENGTH
 from service.search.predicates import Builder
 from service.search.run import ADVICE, Row
@@ -48,7 +49,7 @@ async def match(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
     Raises:
         Malformed: the description is not a valid Patient.
         BadRequest: it has nothing by which a person can be found.
-        TooCostly: the database gave up.
+        TooCostly: the database gave up, or the answer would be too large.
     """
     base_url = ctx.settings.base_url
     decide.authorize(ctx.principal, "s", "Patient", base_url=base_url)
@@ -61,7 +62,10 @@ async def match(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
     found.sort(key=lambda one: (-one[0], one[2].id))
     if given.texts.get("onlyCertainMatches") == "true":
         found = _alone(found)
-    entries = [_entry(ctx.fhir_base, one) for one in found[: given.number("count", DEFAULT_COUNT, MAX_COUNT)]]
+    found = found[: given.number("count", DEFAULT_COUNT, MAX_COUNT)]
+    if contents.fitting([row.body for _, _, row in found], compiling.MAX_BYTES) < len(found):
+        raise TooCostly("The patients that may be meant fill too large an answer; ask for fewer with count.")
+    entries = [_entry(ctx.fhir_base, one) for one in found]
     links = [("self", f"{ctx.fhir_base}/Patient/{ask.operation}")]
     return Answer(200, document=bundle("searchset", len(entries), links, entries))
 

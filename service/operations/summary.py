@@ -19,7 +19,7 @@ from models.errors import TooCostly
 from models.kat.code import Code, concept
 from models.kat.documents import CLINICAL_NOTE, SUMMARY_NOTE
 from models.kat.systems import LOINC
-from service import store
+from service import contents, store
 from service.access import decide
 from service.operations import everything
 
@@ -97,12 +97,12 @@ async def summarized(ctx: Context, given: Arguments) -> str | None:
     if not rows or rows[0].resource_type != "Patient":
         return None
     document_id = ctx.new_id()
-    document = _document(ctx, document_id, rows, linked)
+    document = await _document(ctx, document_id, rows, linked)
     resource = serialize(_reference(ctx, document_id, rows[0], document, given)).decode()
     return f'{{"fullUrl":"urn:uuid:{document_id}","resource":{resource},"search":{{"mode":"match"}}}}'
 
 
-def _document(ctx: Context, document_id: str, rows: Sequence[Row], linked: Sequence[Row]) -> bytes:
+async def _document(ctx: Context, document_id: str, rows: Sequence[Row], linked: Sequence[Row]) -> bytes:
     """Join the Composition and the stored texts; no resource is parsed."""
     composition = serialize(_composition(ctx, rows)).decode()
     entries = [f'{{"fullUrl":"urn:uuid:{ctx.new_id()}","resource":{composition}}}']
@@ -111,10 +111,11 @@ def _document(ctx: Context, document_id: str, rows: Sequence[Row], linked: Seque
         for row in (*rows, *linked)
     ]
     identifier = serialize({"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{document_id}"}).decode()
-    return (
+    text = (
         f'{{"resourceType":"Bundle","identifier":{identifier},"type":"document",'
         f'"timestamp":"{store.instant(ctx.now())}","entry":[{",".join(entries)}]}}'
-    ).encode()
+    )
+    return (await contents.whole_text(ctx, text)).encode()
 
 
 def _composition(ctx: Context, rows: Sequence[Row]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from models.document import parse
 from models.errors import BadRequest, FhirError, InternalError, Issue
 from models.outcome import outcome
-from service import read, store, write
+from service import contents, read, store, write
 from service import validate as shape
 from service.access import decide
 from service.interaction import Answer, Interaction, Name
@@ -73,7 +73,7 @@ async def _subject(ctx: Context, ask: Interaction, given: Arguments) -> dict[str
         )
     permission = decide.authorize(ctx.principal, "r", ask.resource_type, base_url=ctx.settings.base_url)
     stored = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
-    return parse((stored.body or "").encode())
+    return parse(((await contents.whole(ctx, stored)).body or "").encode())
 
 
 def _written(ask: Interaction, mode: str, document: dict[str, Any] | None) -> Interaction:

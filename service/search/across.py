@@ -23,7 +23,7 @@ from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, TooCostly
 from models.resource import table_name
 from service.search import compile as compiling
-from service.search import cursors, query, reading, run, selectivity, summary
+from service.search import cursors, query, reading, run, selectivity
 from service.search.criteria import Criterion, Narrow
 from service.search.cursors import Cursor
 from service.search.predicates import Builder
@@ -150,9 +150,7 @@ async def search(
         rows = await run.iterated(connection, lead, narrow, first, now=now)
     except asyncpg.QueryCanceledError as error:
         raise TooCostly(run.ADVICE) from error
-    if lead.summary != "false" or lead.elements:
-        rows = [summary.shaped(row, lead) for row in rows]
-    return replace(page, rows=tuple(rows))
+    return replace(page, rows=tuple(run.answered(rows, lead)))
 
 
 def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> tuple[str, list[Any]]:
@@ -247,10 +245,10 @@ def paged(asked: Across, records: Sequence[Any], total: int | None) -> Page:
     cursor = asked.lead.cursor
     backwards = cursor is not None and cursor.backwards
     kept = [record for record in records[: asked.lead.count] if record[5] is not None]
-    more = len(records) > len(kept)
+    rows = tuple(run.fitting(run.matched(kept, asked.lead), asked.lead))
+    more = len(records) > len(rows)
     if backwards:
-        kept.reverse()
-    rows = tuple(Row._make((*record[1:6], "match")) for record in kept)
+        rows = rows[::-1]
     following = rows and (more or backwards)
     preceding = rows and (more if backwards else cursor is not None)
     return Page(

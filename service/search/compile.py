@@ -13,7 +13,7 @@ Source: https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,6 +85,22 @@ def bounded(sql: str, keys: tuple[Key, ...]) -> str:
     body = f"CASE WHEN place = 1 OR {fits} THEN body END AS body"
     head = f"SELECT mode, resource_type, id, version, last_updated, {body}{names}"
     return f"{head} FROM ({sql}) AS answered ORDER BY place NULLS LAST"
+
+
+def measured(sql: str, columns: str, order: str) -> str:
+    """The same for another module's statement, whose rows have a body: columns, body, and bytes so far."""
+    total = f"sum(octet_length(body)) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes"
+    body = f"CASE WHEN bytes <= {MAX_BYTES} OR bytes = octet_length(body) THEN body END AS body"
+    counted = f"(SELECT *, {total} FROM ({sql}) AS found) AS counted"
+    return f"SELECT {columns}, {body}, bytes FROM {counted} ORDER BY {order}"
+
+
+def fitting(records: Sequence[Any]) -> Sequence[Any]:
+    """The measured rows that fit into an answer: all before the first whose body was left out."""
+    for number, record in enumerate(records):
+        if record["body"] is None and (record["bytes"] or 0) > MAX_BYTES:
+            return records[:number]
+    return records
 
 
 def rows(query: Query, where: list[str]) -> str:

@@ -39,6 +39,6 @@ def pair(one: Parameter, first: Visit, second: Visit) -> Visit:
 
 
 def values(rows: Rows) -> list[str]:
-    """The token and reference values found, without the parameter's name and without bare systems."""
+    """The tokens and references found, without the parameter's name; no bare systems and no marks."""
     found = (text.partition("=")[2] for text in rows.terms)
-    return [value for value in found if not value.endswith("|")]
+    return [value for value in found if value and not value.endswith("|")]

@@ -19,7 +19,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from service.search import places
+from service.search import places, terminology
 from service.search.registry import Parameter, Path
 from service.search.sounds import sounds
 from service.search.values import (
@@ -80,12 +80,15 @@ def patient(value: Any, rows: Rows) -> None:
 def plain(one: Parameter) -> Visit:
     """Codes and strings without a system of their own, and booleans."""
     stem = f"{one.code}="
+    among_systems = not terminology.is_bare(one)
 
     def visit(value: Any, rows: Rows) -> None:
         if isinstance(value, bool):
             value = "true" if value else "false"
         if isinstance(value, str):
             rows.terms.append(term(stem + value.casefold()))
+            if among_systems:
+                rows.terms.append(term(stem + token_term(None, value)))
 
     return visit
 
@@ -99,6 +102,12 @@ def add_token(terms: list[str], stem: str, system: Any, code: Any) -> None:
         terms.append(term(f"{stem}{system}|"))
 
 
+def add_mark(terms: list[str], code: str, before: int) -> None:
+    """Tell that there is a value, when nothing in it gave a term: ``:missing`` must see it."""
+    if len(terms) == before:
+        terms.append(f"{code}:")
+
+
 def add_words(rows: Rows, code: str, text: str | None) -> None:
     """Index the words of a display."""
     if text:
@@ -110,7 +119,9 @@ def coding(one: Parameter) -> Visit:
     stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_token(rows.terms, stem, value.get("system"), value.get("code"))
+        add_mark(rows.terms, code, before)
         add_words(rows, code, value.get("display"))
 
     return visit
@@ -121,10 +132,12 @@ def concept(one: Parameter) -> Visit:
     stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_words(rows, code, value.get("text"))
         for item in value.get("coding", ()):
             add_token(rows.terms, stem, item.get("system"), item.get("code"))
             add_words(rows, code, item.get("display"))
+        add_mark(rows.terms, code, before)
 
     return visit
 
@@ -134,8 +147,10 @@ def identifier(one: Parameter) -> Visit:
     stem, typed, code = f"{one.code}=", f"{one.code}:of-type=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         number_text, type_ = value.get("value"), value.get("type", {})
         add_token(rows.terms, stem, value.get("system"), number_text)
+        add_mark(rows.terms, code, before)
         add_words(rows, code, type_.get("text"))
         for item in type_.get("coding", ()):
             if number_text and item.get("code"):
@@ -147,10 +162,12 @@ def identifier(one: Parameter) -> Visit:
 
 def contact(one: Parameter) -> Visit:
     """A ContactPoint: its system (phone, email …) stands for the code system."""
-    stem = f"{one.code}="
+    stem, code = f"{one.code}=", one.code
 
     def visit(value: Any, rows: Rows) -> None:
+        before = len(rows.terms)
         add_token(rows.terms, stem, value.get("system"), value.get("value"))
+        add_mark(rows.terms, code, before)
 
     return visit
 
@@ -173,10 +190,13 @@ def reference(one: Parameter, way: Path) -> Visit:
         spelled = relative(value.get("reference") or "", rows.fhir_base)
         if wanted and wanted != referenced_type(value, spelled, wanted):
             return
+        before = len(rows.terms)
         if spelled and not (in_column and spelled.startswith("Patient/")):
             rows.terms.append(term(stem + spelled))
         if held := value.get("identifier"):
             add_token(rows.terms, logical, held.get("system"), held.get("value"))
+        if not spelled:
+            add_mark(rows.terms, code, before)
         add_words(rows, code, value.get("display"))
 
     return visit
@@ -198,13 +218,12 @@ def uri(one: Parameter) -> Visit:
         if not isinstance(value, str):
             return
         spelled = (relative(value, rows.fhir_base) or value) if is_reference else value
-        rows.terms.append(term(stem + spelled))
-        if "|" in spelled:
-            rows.terms.append(term(stem + spelled.partition("|")[0]))
+        spellings = (spelled, spelled.partition("|")[0]) if "|" in spelled else (spelled,)
+        rows.terms.extend([term(stem + each) for each in spellings])
         if is_reference:
             rows.terms.append(lead + term(spelled))
         else:
-            rows.terms.extend([term(above + place) for place in ancestors(spelled)])
+            rows.terms.extend([term(above + place) for each in spellings for place in ancestors(each)])
 
     return visit
 
@@ -349,9 +368,9 @@ def quantity(one: Parameter) -> Visit:
 def units(value: dict[str, Any]) -> Iterable[tuple[str | None, str | None]]:
     """The systems and codes by which a quantity's unit may be asked for."""
     code = value.get("code") or value.get("currency")
-    unit = value.get("unit")
-    if code or not unit:
-        yield value.get("system"), code
+    system, unit = value.get("system"), value.get("unit")
+    if code or system or not unit:
+        yield system, code
     if unit and unit != code:
         yield None, unit
 

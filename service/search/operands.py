@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeAlias
@@ -69,12 +70,21 @@ def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
         return (Term(term(stem + system.casefold())),)
     code = "|".join(rest)
     if terminology.is_bare(one):
-        if system not in (one.systems or ("",)):
-            return ()
-        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+        return bare_code(one, system, code, stem)
     if not code:
         return (Term(term(f"{stem}{system}|")),) if system else ()
     return (Term(term(stem + token_term(system, code))),)
+
+
+def bare_code(one: Parameter, system: str, code: str, stem: str) -> tuple[Operand, ...]:
+    """A code whose system is understood; where that is one of several, only its own codes are meant."""
+    if system not in (one.systems or ("",)):
+        return ()
+    if len(one.systems) <= 1:
+        return (Term(term(stem + code.casefold())),) if code else (Present(system),)
+    known = {own.casefold() for own in terminology.codes_of(system)}
+    meant = known & {code.casefold()} if code else known
+    return tuple(Term(term(stem + own)) for own in sorted(meant))
 
 
 def of_type(one: Parameter, text: str) -> tuple[Operand, ...]:
@@ -113,9 +123,15 @@ def date(text: str) -> tuple[Operand, ...]:
     """A date with an optional prefix; a ``+`` that arrived as a space is put back."""
     found = PREFIX.fullmatch(text.replace(" ", "+"))
     covered = interval(found[2]) if found else None
-    if found is None or covered is None or (found[1] == "ap" and covered[0] in (ALWAYS, NEVER)):
+    # The driver reads the ends of the calendar as infinity, and nothing is near to that.
+    if found is None or covered is None or (found[1] == "ap" and is_endless(covered[0])):
         raise ValueError
     return (Moment(found[1] or "eq", *covered),)
+
+
+def is_endless(moment: datetime) -> bool:
+    """Whether a moment is where the calendar ends or begins."""
+    return moment.replace(tzinfo=None) in {ALWAYS, NEVER}
 
 
 def string(text: str) -> tuple[Operand, ...]:

@@ -128,6 +128,12 @@ def unknown_value_set(name: str) -> BadRequest:
     return BadRequest(issues=[Issue("not-supported", text, place(name))])
 
 
+def system_alone(name: str) -> BadRequest:
+    """The error for ``system|`` in a part of a composite; its index knows no systems without a code."""
+    text = f"Each part of the search parameter {named(name)} takes a code, not a system alone."
+    return BadRequest(issues=[Issue("not-supported", text, f"http.{name}" if name.isidentifier() else None)])
+
+
 def listed(value: str) -> list[str]:
     """The values between commas.
 
@@ -279,6 +285,8 @@ class Reader:
             tails = self.operand_reader(second, name, "")(parts[1])
         except (ValueError, ArithmeticError):
             raise unreadable(name) from None
+        if any(bare(part).endswith("|") for part in (*heads, *tails)):
+            raise system_alone(name)
         keys = [composites.key(one.code, bare(head)) for head in heads]
         clauses = []
         for key in keys:

@@ -4,13 +4,14 @@
           ──► total statement, when asked
           ──► further statements for ``:iterate``
 
-Bodies stay text as stored; only ``_summary`` and ``_elements`` look into them.
+Bodies stay text as stored, with large contents apart (``service/contents.py``): a page is cut by its size
+with them. Only ``_summary`` and ``_elements`` look into bodies, and may leave contents out.
 Source: https://hl7.org/fhir/R4/http.html#search
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 import asyncpg
 
 from models.errors import Issue, TooCostly
+from service import contents
 from service.search import compile as compiling
 from service.search import cursors, summary
 from service.search.compile import Statement
@@ -74,11 +76,10 @@ async def search(
             return Page(total=total, issues=tuple(query.issues))
         records = await connection.fetch(statement.sql, *statement.arguments)
         page = paged(query, statement, records, total)
-        rows = await iterated(connection, query, narrow, page.rows, now=now)
+        rows = await included(connection, query, narrow, page.rows, records, now=now)
     except asyncpg.QueryCanceledError as error:
         raise TooCostly(ADVICE) from error
-    if query.summary != "false" or query.elements:
-        rows = [summary.shaped(row, query) for row in rows]
+    rows = answered(rows, query)
     return Page(tuple(rows), page.total, page.next, page.previous, page.issues)
 
 
@@ -101,15 +102,16 @@ def paged(query: Query, statement: Statement, records: Sequence[Any], total: int
     if any(record[5] is None for record in included):
         raise TooCostly(ADVICE)
     asked = [record for record in matches[: query.count] if record[5] is not None]
-    more = len(matches) > len(asked)
-    matches = asked
+    rows = fitting(matched(asked, query), query)
+    more = len(matches) > len(rows)
+    matches = asked[: len(rows)]
     cursor = query.cursor
     backwards = cursor is not None and cursor.backwards
     if backwards:
         matches.reverse()
+        rows.reverse()
     after = more or backwards
     before = more if backwards else cursor is not None
-    rows = [Row._make((*record[1:6], "match")) for record in matches]
     rows += [Row._make((*record[1:6], "include")) for record in included]
     return Page(
         tuple(rows),
@@ -120,10 +122,63 @@ def paged(query: Query, statement: Statement, records: Sequence[Any], total: int
     )
 
 
+def matched(records: Iterable[Any], query: Query) -> list[Row]:
+    """The rows of the matches, each with as much of its resource as is asked for."""
+    rows = [Row._make((*record[1:6], "match")) for record in records]
+    return [summary.shaped(row, query) for row in rows] if shapes(query) else rows
+
+
+def fitting(rows: list[Row], query: Query) -> list[Row]:
+    """Leave out the matches with which an answer would become too large; the first one always stays.
+
+    They leave the half of it to what they include.
+    """
+    limit = compiling.MAX_BYTES // 2 if query.includes else compiling.MAX_BYTES
+    return rows[: contents.fitting([row.body for row in rows], limit)]
+
+
+def answered(rows: list[Row], query: Query) -> list[Row]:
+    """The rows of an answer: what is included is shaped like the matches, and must fit in whole.
+
+    Raises:
+        TooCostly: it does not fit.
+    """
+    if not query.includes:
+        return rows
+    if shapes(query):
+        rows = [row if row.mode == "match" else summary.shaped(row, query) for row in rows]
+    if contents.fitting([row.body for row in rows], compiling.MAX_BYTES) < len(rows):
+        raise TooCostly(ADVICE)
+    return rows
+
+
+def shapes(query: Query) -> bool:
+    """Whether only a part of each resource is asked for."""
+    return query.summary != "false" or bool(query.elements)
+
+
 def place(statement: Statement, record: Any, *, backwards: bool) -> str:
     """The cursor next to a row."""
     keys = [record[f"key{number}"] for number in range(len(statement.keys))]
     return cursors.write(backwards=backwards, keys=keys, row_id=record[2])
+
+
+async def included(
+    connection: Connection,
+    query: Query,
+    narrow: Narrow,
+    rows: Sequence[Row],
+    records: Sequence[Any],
+    *,
+    now: datetime | None,
+) -> list[Row]:
+    """The rows with all that they include; asked for again where matches were cut, whose includes go too."""
+    if query.includes:
+        matches = [row for row in rows if row.mode == "match"]
+        found = sum(record[0] == "match" for record in records)
+        if len(matches) < min(found, query.count):
+            rows = [*matches, *await step(connection, query.includes, narrow, matches, now=now)]
+    return await iterated(connection, query, narrow, rows, now=now)
 
 
 async def iterated(

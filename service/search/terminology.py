@@ -8,6 +8,8 @@ Source: https://hl7.org/fhir/R4/search.html#modifiers
 
 from __future__ import annotations
 
+from functools import cache
+
 from models.definitions.structures import codings, facts
 from service.search.criteria import Term
 from service.search.registry import Parameter
@@ -30,8 +32,14 @@ def members(one: Parameter, url: str) -> tuple[Term, ...] | None:
     return tuple(Term(term(f"{one.code}={code}")) for code in codes)
 
 
+@cache
+def codes_of(system: str) -> frozenset[str]:
+    """The codes of a system, as far as R4 binds elements to them."""
+    return frozenset(code for name in facts().value_sets for owner, code in codings(name) if owner == system)
+
+
 def is_bare(one: Parameter) -> bool:
     """Whether all values of a parameter are codes without a system of their own."""
-    return bool(one.paths) and all(
+    return one.store == "terms" and all(
         way.data_type in {"code", "boolean", "string", "id", "uri"} for way in one.paths
     )

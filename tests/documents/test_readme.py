@@ -27,7 +27,7 @@ from service.search.query import CONTROLS
 ROOT = harness.REPOSITORY
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DONE, _, NOT_THERE_YET = README.partition("## Not there yet")
-ELSEWHERE = {"KAT_TEST_DATABASE_URL"}
+ELSEWHERE = {"KAT_TEST_DATABASE_URL", "KAT_PROPERTY_EXAMPLES"}
 """Variables that the tests read, not the service."""
 
 

@@ -35,13 +35,13 @@ def total(client, value):
     return client.get(f"/Organization?identifier={SYSTEM}|{value}&_summary=count").json()["total"]
 
 
-def test_entries_with_the_same_criteria_are_stored_once(client):
+def test_entries_with_the_same_criteria_are_refused(client):
     value = uuid4().hex
     criteria = f"identifier={SYSTEM}|{value}"
     answer = send(client, *(post(organization(value), ifNoneExist=criteria) for _ in range(3)))
-    statuses = sorted(entry["response"]["status"][:3] for entry in answer.json()["entry"])
-    assert statuses == ["200", "200", "201"]
-    assert total(client, value) == 1
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[1]"]
+    assert total(client, value) == 0
 
 
 def test_a_search_in_the_same_transaction_finds_what_was_created(client):

@@ -96,3 +96,16 @@ def test_a_summary_holds_only_what_the_caller_may_read(practice, store, patient)
     scope = "system/DocumentReference.rs system/Patient.rs"
     with practice.server.client("ehr", scope) as narrow:
         assert held(document(narrow.get(f"{URL}{patient['id']}"))) == [f"Patient/{patient['id']}"]
+
+
+def test_a_summary_holds_large_attachments_whole(client, store, patient):
+    data = base64.b64encode(bytes(range(256)) * 5_000).decode()
+    note = store(
+        "DocumentReference",
+        status="current",
+        subject={"reference": f"Patient/{patient['id']}"},
+        content=[{"attachment": {"contentType": "application/pdf", "data": data}}],
+    )
+    bundle = document(client.get(f"{URL}{patient['id']}"))
+    (found,) = [one["resource"] for one in bundle["entry"] if one["resource"].get("id") == note["id"]]
+    assert found["content"][0]["attachment"]["data"] == data

@@ -147,7 +147,12 @@ def test_what_does_not_fit_its_type_is_left_out_of_the_index():
         "name": "not a list",
     }
     found = extract("Patient", document, base_url="http://fhir.test")
-    assert found.columns["terms"] == ["identifier=1", "identifier=|1", "deceased=false"]
+    assert found.columns["terms"] == [
+        "identifier=1",
+        "identifier=|1",
+        "general-practitioner:",
+        "deceased=false",
+    ]
     assert found.columns["birthdate_start"] is None
 
 

@@ -232,6 +232,14 @@ async def test_what_is_no_quantity_is_refused(doses, value):
     assert str(refused.value) == "The value of the search parameter 'value-quantity' cannot be read."
 
 
+async def test_a_quantity_is_found_by_its_system_when_only_a_display_names_its_unit(shelf):
+    shown = {"value": 2, "system": "urn:units", "unit": "puffs"}
+    await shelf.put({"resourceType": "Observation", "id": "o", "valueQuantity": shown})
+    assert await shelf.find("Observation", "value-quantity=2|urn:units|") == ["o"]
+    assert await shelf.find("Observation", "value-quantity=2||puffs") == ["o"]
+    assert await shelf.find("Observation", "value-quantity=2|urn:other|") == []
+
+
 async def test_the_parts_of_a_composite_must_belong_together(shelf):
     def part(code, value):
         unit = {"value": value, "system": "http://unitsofmeasure.org", "code": "mm[Hg]", "unit": "mmHg"}
@@ -274,3 +282,28 @@ async def test_a_composite_with_a_part_missing_is_refused(shelf, value):
         str(refused.value)
         == "The value of the search parameter 'component-code-value-quantity' cannot be read."
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "component-code-value-quantity=http://loinc.org|$5",
+        "component-code-value-concept=a$urn:b|",
+        "combo-code-value-concept=urn:b|$a",
+    ],
+)
+async def test_a_system_alone_is_refused_as_a_part_of_a_repeating_composite(shelf, text):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.find("Observation", text)
+    name = text.partition("=")[0].replace("combo", "component")
+    expected = f"Each part of the search parameter '{name}' takes a code, not a system alone."
+    assert str(refused.value).replace("combo", "component") == expected
+    assert refused.value.issues[0].code == "not-supported"
+
+
+@pytest.mark.parametrize("end", ["0001", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("name", ["date", "_lastUpdated"])
+async def test_nothing_is_approximately_at_the_end_of_the_calendar(shelf, name, end):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.find("Observation", f"{name}=ap{end.replace('+', '%2B')}")
+    assert str(refused.value) == f"The value of the search parameter '{name}' cannot be read."

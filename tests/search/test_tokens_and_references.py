@@ -43,8 +43,8 @@ async def codes(shelf):
         ("code=44249-1,nothing", {"loinc", "bare"}),
         ("code=44249-1&status=final", {"loinc"}),
         ("code:not=44249-1", {"none"}),
-        ("code:missing=true", {"none"}),
-        ("code:missing=false", {"loinc", "bare"}),
+        ("code:missing=true", set()),
+        ("code:missing=false", {"loinc", "bare", "none"}),
         ("status=http://hl7.org/fhir/observation-status|final", {"loinc"}),
         ("status=http://hl7.org/fhir/observation-status|", {"loinc", "bare", "none"}),
         ("status=urn:other|final", set()),
@@ -230,3 +230,47 @@ async def test_resource_labels_profiles_and_sources_are_found(shelf):
         assert await shelf.find("Group", text) == ["g"]
     assert await shelf.find("Group", "_source=urn:src") == ["g"]
     assert await shelf.find("Group", "_source=urn:SRC") == []
+
+
+async def test_a_value_without_a_code_or_a_literal_is_not_missing(shelf):
+    """R5 says what R4 means: missing is what has no value that any search by the parameter could match."""
+    subject, author = {"display": "Sam"}, {"reference": "#p"}
+    await shelf.put(observation("said", code={"text": "PHQ-9"}, subject=subject, performer=[author]))
+    await shelf.put(observation("shown", code={"coding": [{"display": "PHQ-9"}]}))
+    await shelf.put(observation("empty"))
+    assert await shelf.find("Observation", "code:missing=true") == ["empty"]
+    assert await shelf.find("Observation", "code:missing=false") == ["said", "shown"]
+    assert await shelf.find("Observation", "performer:missing=false") == ["said"]
+    assert await shelf.find("Observation", "subject:missing=false") == ["said"]
+    assert await shelf.find("Observation", "code:not=x") == ["empty", "said", "shown"]
+
+
+async def test_a_code_belongs_to_one_of_the_systems_that_its_value_set_takes_from(shelf):
+    for key, status in (("m", "mitigated"), ("f", "final")):
+        await shelf.put({"resourceType": "DetectedIssue", "id": key, "status": status})
+    here, there = "http://hl7.org/fhir/detectedissue-status", "http://hl7.org/fhir/observation-status"
+    for text, expected in (
+        (f"{here}|mitigated", ["m"]),
+        (f"{here}|", ["m"]),
+        (f"{there}|", ["f"]),
+        (f"{there}|mitigated", []),
+        (f"{here}|final", []),
+        ("final,mitigated", ["f", "m"]),
+    ):
+        assert await shelf.find("DetectedIssue", f"status={text}") == expected, text
+
+
+async def test_a_code_of_a_v3_system_is_found_with_its_system(shelf):
+    await shelf.put({"resourceType": "Composition", "id": "c", "confidentiality": "R"})
+    system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+    assert await shelf.find("Composition", f"confidentiality={system}|R") == ["c"]
+    assert await shelf.find("Composition", "confidentiality=|R") == []
+
+
+async def test_a_boolean_has_no_system_also_where_other_values_have_one(shelf):
+    await shelf.put({"resourceType": "Group", "id": "g", "characteristic": [{"valueBoolean": True}]})
+    await shelf.put({"resourceType": "Patient", "id": "p", "deceasedBoolean": True})
+    assert await shelf.find("Group", "value=|true") == ["g"]
+    assert await shelf.find("Group", "value=urn:a|true") == []
+    assert await shelf.find("Patient", "deceased=|true") == ["p"]
+    assert await shelf.find("Patient", "deceased=urn:a|true") == []

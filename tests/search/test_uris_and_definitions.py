@@ -71,6 +71,14 @@ async def test_a_profile_is_found_below_its_publisher(shelf):
     assert await shelf.find("Patient", f"_profile={profile.partition('|')[0]}") == ["p"]
 
 
+async def test_a_canonical_lies_below_itself_with_and_without_its_version(shelf):
+    profile = "http://x.test/a|1"
+    await shelf.put({"resourceType": "Patient", "id": "p", "meta": {"profile": [profile]}})
+    assert await shelf.find("Patient", "_profile:below=http://x.test/a") == ["p"]
+    assert await shelf.find("Patient", f"_profile:below={profile}") == ["p"]
+    assert await shelf.find("Patient", "_profile:below=http://x.test/a|2") == []
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
