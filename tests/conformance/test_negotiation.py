@@ -5,9 +5,13 @@ Source: https://hl7.org/fhir/R4/http.html#mime-type, https://hl7.org/fhir/R4/htt
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 import httpx
 import pytest
 from conformance_kit import CONTENT_TYPE, patient, refusal, stored
+
+XML_TYPE = "application/fhir+xml; charset=utf-8"
 
 ACCEPTED = [
     "application/fhir+json",
@@ -49,6 +53,16 @@ def test_the_parameter_comes_before_the_header(client, places, name):
         question = "&" if "?" in place else "?"
         answer = client.get(f"{place}{question}_format={name}", headers={"Accept": "image/png"})
         assert (answer.status_code, answer.headers["content-type"]) == (200, CONTENT_TYPE)
+
+
+@pytest.mark.parametrize("name", ["application/fhir+xml", "application/xml", "text/xml"])
+def test_xml_is_answered_as_fhir_xml_whatever_it_was_called(client, places, name):
+    for place in places:
+        question = "&" if "?" in place else "?"
+        by_name = [client.get(f"{place}{question}_format={one}") for one in (name.replace("+", "%2B"), "xml")]
+        for answer in (client.get(place, headers={"Accept": name}), *by_name):
+            assert (answer.status_code, answer.headers["content-type"]) == (200, XML_TYPE)
+            assert ET.fromstring(answer.content).tag.startswith("{http://hl7.org/fhir}")  # noqa: S314 - ours
 
 
 @pytest.mark.parametrize("asked", ["image/png", "text/html", "text/turtle", "application/fhir+turtle"])
