@@ -27,7 +27,7 @@ def create_type_table(
         dates: the date parameters that have one value.
         patient: whether the type is in the patient compartment.
         by_date: the date by which all patients' resources are listed, newest first.
-        long: whether ``index_long_dates`` is made too: True for every type with ``by_date`` since 0019.
+        long: whether ``index_long_dates`` is made too: True for every type with ``by_date`` since 0010.
     """
     op.create_table(
         table,

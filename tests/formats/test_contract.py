@@ -17,7 +17,7 @@ OPERATIONS = [
     if path.startswith("/fhir") and "well-known" not in path
 ]
 FORM = {"application/x-www-form-urlencoded"}
-JSON_PATCH = {"application/json-patch+json"}
+JSON_PATCHES = {"application/json-patch+json", "application/merge-patch+json"}
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
@@ -28,7 +28,7 @@ def test_bodies_come_and_go_in_every_format(path: str, method: str, operation: d
     assert all(answer["content"].keys() == FORMATS | raw for answer in answers)
     if "requestBody" in operation:
         raw = {"*/*"} if is_binary and method in {"post", "put"} and "$" not in path else set()
-        patch = JSON_PATCH if method == "patch" else set()
+        patch = JSON_PATCHES if method == "patch" else set()
         expected = FORM if path.endswith("/_search") else FORMATS | raw | patch
         assert operation["requestBody"]["content"].keys() == expected
 
