@@ -97,12 +97,8 @@ def settings(database_url: str, run_directory: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def server(databases: harness.Databases) -> Iterator[harness.Server]:
-    dsn = databases.create()
-    running = harness.Server(dsn)
-    running.start()
-    yield running
-    running.dispose()
-    databases.drop(dsn)
+    with harness.serving(databases) as running:
+        yield running
 
 
 @pytest.fixture

@@ -241,6 +241,16 @@ class Server:
 ServerFactory = Callable[..., Server]
 
 
+@contextmanager
+def serving(databases: Databases) -> Iterator[Server]:
+    """Run a server on a database of its own."""
+    running = Server(databases.create())
+    running.start()
+    yield running
+    running.dispose()
+    databases.drop(running.database_url)
+
+
 async def _add_client(dsn: str, name: str, kind: str, scope: str, metadata: dict[str, Any]) -> dict[str, str]:
     from service.oauth import registration  # noqa: PLC0415 - most tests need no OAuth
 

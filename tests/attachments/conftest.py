@@ -18,6 +18,13 @@ Rows = list[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="session")
+def server(databases: harness.Databases) -> Iterator[harness.Server]:
+    """A server whose pages nobody else has to share with large documents."""
+    with harness.serving(databases) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def practice(server: harness.Server) -> practice_kit.Practice:
     practice_kit.load(server)
     return practice_kit.Practice(server)

@@ -24,6 +24,13 @@ RENEWED_AFTER_S = 120
 
 
 @pytest.fixture(scope="session")
+def server(databases: harness.Databases) -> Iterator[harness.Server]:
+    """A server that holds only what clients and the demonstration stored."""
+    with harness.serving(databases) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def practice(server: harness.Server) -> practice_kit.Practice:
     practice_kit.load(server)
     return practice_kit.Practice(server)

@@ -264,7 +264,12 @@ def test_the_capability_statement_is_written_in_xml_and_names_what_works(anybody
     assert statement["format"] == [JSON, XML, "json", "xml"]
     for name in statement["format"]:
         assert anybody.get("/metadata", params={"_format": name}).status_code == 200
-    assert statement["patchFormat"] == ["application/json-patch+json", JSON, XML]
+    assert statement["patchFormat"] == [
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        JSON,
+        XML,
+    ]
 
 
 def test_pretty_answers_say_the_same_on_many_lines(operator: httpx.Client, patient: str) -> None:

@@ -32,8 +32,5 @@ async def archive(own_database_url: str, run_directory: Path) -> AsyncIterator[A
 @pytest.fixture(scope="module")
 def own_server(databases: harness.Databases) -> Iterator[harness.Server]:
     """A server that nobody else writes to."""
-    running = harness.Server(databases.create())
-    running.start()
-    yield running
-    running.dispose()
-    databases.drop(running.database_url)
+    with harness.serving(databases) as running:
+        yield running
