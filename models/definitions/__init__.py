@@ -64,7 +64,7 @@ HERE = Path(__file__).parent
 
 @cache
 def search_facts() -> dict[str, list[dict[str, Any]]]:
-    """The rows of the search registry of every type with facts, supported or not."""
+    """The rows of the search registry of every type."""
     return msgspec.json.decode(
         (HERE / "search_parameters.json").read_bytes(), type=dict[str, list[dict[str, Any]]]
     )

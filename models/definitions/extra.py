@@ -7,50 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-GENERATED_TYPES = (
-    "AdverseEvent",
-    "AllergyIntolerance",
-    "Appointment",
-    "Binary",
-    "CarePlan",
-    "CareTeam",
-    "ClinicalImpression",
-    "Communication",
-    "Composition",
-    "Condition",
-    "Consent",
-    "Coverage",
-    "DetectedIssue",
-    "DocumentReference",
-    "Encounter",
-    "EpisodeOfCare",
-    "Flag",
-    "Goal",
-    "Group",
-    "HealthcareService",
-    "Location",
-    "Medication",
-    "MedicationAdministration",
-    "MedicationDispense",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Observation",
-    "Organization",
-    "Patient",
-    "PlanDefinition",
-    "Practitioner",
-    "PractitionerRole",
-    "Procedure",
-    "Provenance",
-    "Questionnaire",
-    "QuestionnaireResponse",
-    "RelatedPerson",
-    "RiskAssessment",
-    "ServiceRequest",
-    "Task",
-)
-"""Types with facts. A type is *supported* once it is in ``models.definitions.RESOURCE_TYPES``."""
-
 US_CORE = "http://hl7.org/fhir/us/core/SearchParameter/"
 
 EXTRA: tuple[dict[str, Any], ...] = (

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.definitions.extra import COMPONENTS, EXTRA, GENERATED_TYPES, OVERRIDES, SKIPPED, UNIONS
+from models.definitions import RESOURCE_TYPES
+from models.definitions.extra import COMPONENTS, EXTRA, OVERRIDES, SKIPPED, UNIONS
 
 HERE = Path(__file__).parent
 
@@ -243,7 +244,7 @@ def facts(folder: Path) -> dict[str, list[dict[str, Any]]]:
         if row["url"].startswith("http://hl7.org/fhir/")
     ]
     result = {}
-    for resource_type in GENERATED_TYPES:
+    for resource_type in RESOURCE_TYPES:
         own = {}
         for row in [*rows, *EXTRA]:
             applies = {resource_type, "Resource", "DomainResource"} & set(row["base"])
@@ -259,7 +260,7 @@ def compartment(folder: Path) -> dict[str, list[str]]:
     return {
         row["code"]: row["param"]
         for row in definition["resource"]
-        if row["code"] in GENERATED_TYPES and row.get("param")
+        if row["code"] in RESOURCE_TYPES and row.get("param")
     }
 
 
@@ -267,7 +268,7 @@ def elements(folder: Path) -> dict[str, dict[str, list[str]]]:
     """The elements of each generated type that a summary shows, and those that no answer may leave out."""
     definitions = Definitions(folder)
     result = {}
-    for resource_type in GENERATED_TYPES:
+    for resource_type in RESOURCE_TYPES:
         shown: dict[str, list[str]] = {"summary": [], "mandatory": []}
         for path, element in definitions.elements.items():
             owner, _, name_of_element = path.partition(".")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.definitions.extra import GENERATED_TYPES
+from models.definitions import RESOURCE_TYPES
 from models.definitions.structures import Element, Structure, codings, resource_names, structure
 from service.validate import check
 
@@ -109,7 +109,7 @@ def model_accepts(document: dict[str, Any]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("resource_type", GENERATED_TYPES)
+@pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
 @settings(max_examples=10, deadline=None)
 @given(chance=st.randoms(use_true_random=False))
 def test_what_keeps_to_the_facts_is_accepted_by_both(resource_type: str, chance: random.Random) -> None:
@@ -137,7 +137,7 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("resource_type", GENERATED_TYPES)
+@pytest.mark.parametrize("resource_type", RESOURCE_TYPES)
 @settings(max_examples=10, deadline=None)
 @given(chance=st.randoms(use_true_random=False), nonsense=st.sampled_from(NONSENSE))
 def test_what_the_model_refuses_the_check_refuses(

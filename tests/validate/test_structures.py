@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from models.definitions.extra import GENERATED_TYPES
+from models.definitions import RESOURCE_TYPES
 from models.definitions.structures import Element, Structure, codes, facts, resource_names, structure
 from service.validate.invariants import RULES
 
-TYPES = (*GENERATED_TYPES, "Bundle", "Parameters")
+TYPES = (*RESOURCE_TYPES, "Bundle", "Parameters")
 
 ONLY_IN_R4 = {("Extension", "valueMeta")}
 ONLY_IN_R4B = {
