@@ -124,7 +124,7 @@ def window(person: Person) -> Ask:
         "Observation",
         ("date", f"ge{first.strftime('%Y-%m-%dT%H:%M:%SZ')}"),
         ("date", f"le{last.strftime('%Y-%m-%dT%H:%M:%SZ')}"),
-        ("_count", "500"),
+        ("_count", "1000"),
         marker=person.weight["id"],
     )
 
