@@ -61,6 +61,10 @@ def request_id(sent: str | None) -> str:
     return sent if sent and _REQUEST_ID.fullmatch(sent) else random_id()
 
 
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes; send less, or a note's attachment by itself.")
+
+
 async def body(request: Request, limit: int) -> bytes:
     """Read the request body, up to the limit, which counts what it unpacks to where it is coded.
 
@@ -72,17 +76,14 @@ async def body(request: Request, limit: int) -> bytes:
     """
     coding = compression.of_body(request.headers.get("content-encoding", ""))
     declared = request.headers.get("content-length", "")
-    too_large = TooLarge(
-        f"The body is larger than {limit} bytes; send less, or a note's attachment by itself."
-    )
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     chunks = bytearray()
     try:
         async for chunk in request.stream():
             chunks += chunk
             if len(chunks) > limit:
-                raise too_large
+                raise _too_large(limit)
     except ClientDisconnect:
         raise BadRequest("The request ended before its body was complete.") from None
     if coding is None:

@@ -23,7 +23,7 @@ from models.errors import NotAcceptable, UnsupportedMediaType
 from models.xml import from_xml, to_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Format(StrEnum):
@@ -99,7 +99,7 @@ def of_refusal(accept: str | None, format_: str | None) -> Format:
         return Format.JSON
 
 
-def _weight(format_: Format, choices: list[Choice]) -> tuple[float, int, int]:
+def _weight(format_: Format, choices: Sequence[Choice]) -> tuple[float, int, int]:
     """Weigh a format by the most specific choice that matches it: its quality, specificity and place."""
     matches = [
         (specificity, choice.quality, -place)

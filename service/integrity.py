@@ -24,11 +24,11 @@ from models.definitions import RESOURCE_TYPES
 from models.errors import Conflict
 from models.resource import WITHOUT_PATIENT, table_name
 from service.access import decide
-from service.references import literals, local
+from service.references import local
 from service.search import compile as compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from service.context import Context
     from service.search.criteria import Narrow
@@ -51,16 +51,16 @@ class Referred(Conflict):
         """``Type/id`` of what would be deleted."""
 
 
-def terms(document: dict[str, Any], patient: str | None, fhir_base: str) -> list[str]:
+def terms(named: Iterable[str], patient: str | None, fhir_base: str) -> list[str]:
     """Index the references of a document, but for those to the patient whose record it is.
 
     Args:
-        document: what will be stored.
+        named: the literal references of what will be stored, see ``references.literals``.
         patient: the id in its ``patient`` column, which is an index already.
         fhir_base: absolute base of this server.
     """
     found: dict[str, None] = {}
-    for reference in literals(document):
+    for reference in named:
         target = local(reference, fhir_base)
         if target is None or "/_history/" in reference:
             continue

@@ -10,7 +10,7 @@ Source: https://hl7.org/fhir/R4/references.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,11 +101,11 @@ class Sought:
         ]
 
 
-def to_look_up(ctx: Context, document: dict[str, Any]) -> Sought:
-    """Find the references of a document that this server must be able to resolve."""
+def to_look_up(ctx: Context, named: Iterable[str]) -> Sought:
+    """Choose the literal references that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
     unknown = False
-    for reference in literals(document):
+    for reference in named:
         target = local(reference, ctx.fhir_base)
         if target is None or reference in ctx.pending:
             continue

@@ -32,6 +32,7 @@ from models.principal import OPERATOR
 from models.resource import table_name
 from service import contents, integrity, search
 from service.context import Context, random_id
+from service.references import literals
 from service.search.extract import extract
 from service.statements import reindex_statement, type_columns
 from service.store import index_rows
@@ -210,7 +211,7 @@ def _indexed(settings: Settings, resource_type: str, row: Stored) -> tuple[tuple
     document = parse(row.body.encode())
     found = extract(resource_type, document, base_url=settings.base_url)
     fhir_base = f"{settings.base_url}/fhir"
-    found.columns["terms"] += integrity.terms(document, found.columns["patient"], fhir_base)
+    found.columns["terms"] += integrity.terms(literals(document), found.columns["patient"], fhir_base)
     indexes = index_rows(found)
     values: list[Any] = [row.id, row.version]
     values += [found.columns.get(name) for name, _ in type_columns(resource_type)]

@@ -7,7 +7,7 @@ rules by type       service/kat                    422 ┘ in one answer
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.document import parse
@@ -32,9 +32,14 @@ _PRACTITIONERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 
 
 async def require(
-    ctx: Context, resource_type: str, resource_id: str, document: dict[str, Any], previous: Version | None
+    ctx: Context,
+    resource_type: str,
+    resource_id: str,
+    document: dict[str, Any],
+    named: Sequence[str],
+    previous: Version | None,
 ) -> str | None:
-    """Refuse a document that points at nothing or breaks a rule.
+    """Refuse a document that points at nothing or breaks a rule; ``named`` are its literal references.
 
     Returns:
         The id of the patient that a prescription names by identifier only; else None.
@@ -46,7 +51,7 @@ async def require(
     await require_own(
         ctx, resource_type, resource_id, [document, *_replaced(ctx, previous)], creates=previous is None
     )
-    sought = references.to_look_up(ctx, document)
+    sought = references.to_look_up(ctx, named)
     findings, found, patient = await _judged(ctx, resource_type, document, sought)
     forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
     if forbidden:

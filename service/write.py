@@ -19,7 +19,7 @@ from msgspec import structs
 from models.document import parse
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
 from models.principal import OPERATOR
-from service import conditional, contents, intake, integrity, read, rules, store, validate
+from service import conditional, contents, intake, integrity, read, references, rules, store, validate
 from service.access import decide
 from service.interaction import Answer, Name
 from service.patching import patched
@@ -299,15 +299,16 @@ async def _prepared(
     findings = validate.check(document, resource_type, second_opinion=ctx.principal is OPERATOR)
     if findings:
         raise Malformed(issues=findings)
-    patient = await rules.require(ctx, resource_type, resource_id, document, previous)
-    named = {**document, "id": resource_id}
-    extracted = extract(resource_type, named, base_url=ctx.settings.base_url)
+    named = references.literals(document)
+    patient = await rules.require(ctx, resource_type, resource_id, document, named, previous)
+    identified = {**document, "id": resource_id}
+    extracted = extract(resource_type, identified, base_url=ctx.settings.base_url)
     if patient and extracted.columns["patient"] is None:
         extracted.columns["patient"] = patient
     extracted.columns["terms"] += integrity.terms(named, extracted.columns["patient"], ctx.fhir_base)
     version = previous.version + 1 if previous else 1
     refers = integrity.refers(ctx, resource_type, resource_id, extracted.columns)
-    return Change(resource_type, resource_id, version, method, named, extracted, refers=refers)
+    return Change(resource_type, resource_id, version, method, identified, extracted, refers=refers)
 
 
 async def _write(ctx: Context, change: Change, permission: Permission) -> Version:

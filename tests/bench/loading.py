@@ -30,6 +30,7 @@ from models.principal import OPERATOR
 from models.resource import table_name
 from service import intake, integrity, store
 from service.database import SERVER_SETTINGS, Connection
+from service.references import literals
 from service.search.extract import extract
 from service.statements import COMPUTED, INDEX_COLUMNS, type_columns
 
@@ -101,7 +102,9 @@ def body_of(document: Document, instant: str) -> str:
 def prepare(document: Document, base_url: str) -> Prepared:
     """Index a document as ``service/write.py`` does."""
     found = extract(document["resourceType"], document, base_url=base_url)
-    found.columns["terms"] += integrity.terms(document, found.columns["patient"], f"{base_url}/fhir")
+    found.columns["terms"] += integrity.terms(
+        literals(document), found.columns["patient"], f"{base_url}/fhir"
+    )
     return Prepared(document, found.columns, store.index_rows(found))
 
 
