@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -107,12 +108,22 @@ def test_a_request_id_is_taken_over_when_it_is_usable_and_else_replaced(clerk: h
             assert nobody.get(path, headers={"X-Request-Id": "mine-2"}).headers["x-request-id"] == "mine-2"
 
 
+def logged(practice: Practice, request_id: str) -> list[dict[str, Any]]:
+    """Read what the log says about a request; it is written when the answer has left."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = [line for line in practice.server.log.splitlines() if request_id in line]
+        if found or time.monotonic() > deadline:
+            return [json.loads(line) for line in found]
+        time.sleep(0.05)
+
+
 def test_a_log_line_tells_what_was_done_by_whom_and_how_it_ended(
     clerk: httpx.Client, practice: Practice
 ) -> None:
     request_id = str(uuid4())
     clerk.get("/Patient/nope", headers={"X-Request-Id": request_id})
-    lines = [json.loads(line) for line in practice.server.log.splitlines() if request_id in line]
+    lines = logged(practice, request_id)
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("GET", "read Patient", 404)
     ]
