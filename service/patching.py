@@ -31,7 +31,10 @@ def carried(media_type: str, body: bytes) -> dict[str, Any]:
     """
     if not body.strip():
         raise Malformed("The request has no body; send a patch.")
-    return parse(b'{"%s":%s}' % (MEMBERS[media_type].encode(), body))
+    document = parse(b'{"%s":%s}' % (MEMBERS[media_type].encode(), body))
+    if len(document) > 1:
+        raise Malformed("The patch is not one JSON value.")
+    return document
 
 
 def patched(document: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:

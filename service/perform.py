@@ -64,6 +64,7 @@ async def perform(ctx: Context, ask: Interaction) -> Answer:
 
 async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
     """Do a deed, complete its answer, and note who asked for it and how it ended."""
+    ctx.told = ()
     try:
         answer = await _bounded(ctx, ask, deed)
     except FhirError as refusal:
@@ -111,6 +112,7 @@ def unread(principal: Principal | None, target: Target, request_id: str, status:
 
 def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
     principal = ctx.principal
+    asked = ask.query or ctx.told
     return AuditEntry(
         recorded=ctx.now(),
         request_id=ctx.request_id,
@@ -119,6 +121,6 @@ def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
         interaction=ask.title,
         resource_type=ask.resource_type or None,
         resource_id=ask.id or ask.compartment or None,
-        query=urlencode(ask.query) if ask.query else None,
+        query=urlencode(asked) if asked else None,
         status=status,
     )

@@ -24,7 +24,7 @@ from models.resource import table_name
 if TYPE_CHECKING:
     from service.context import Context
 
-_REFERENCE = re.compile(rb'"reference":"((?:[^"\\\\]|\\\\.)*)"')
+_REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 Link = dict[str, Any]
@@ -107,7 +107,7 @@ def to_look_up(ctx: Context, named: Iterable[str]) -> Sought:
     unknown = False
     for reference in named:
         target = local(reference, ctx.fhir_base)
-        if target is None or reference in ctx.pending:
+        if target is None or "/".join(target) in ctx.pending:
             continue
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])
@@ -132,8 +132,8 @@ def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Conta
         return []
 
     def is_missing(reference: str) -> bool:
-        target = local(reference, ctx.fhir_base)
-        return target is not None and "/".join(target) not in found and reference not in ctx.pending
+        target = "/".join(local(reference, ctx.fhir_base) or ())
+        return target != "" and target not in found and target not in ctx.pending
 
     text = "The resource referred to does not exist on this server; store it first."
     return [Issue("not-found", text, path) for path in where(document, is_missing)]

@@ -225,6 +225,22 @@ def repeats(previous: Version, change: Change) -> bool:
     return stored.endswith(f"{at}{text.tail}")
 
 
+async def hold(ctx: Context, version: Version) -> None:
+    """Keep the newest version from deletion until the transaction ends, though it is not written.
+
+    Raises:
+        LostRace: it is not the newest any more.
+    """
+    held = await ctx.connection.fetchval(
+        f"SELECT 1 FROM {table_name(version.resource_type)} "  # noqa: S608 - a name of our own table
+        "WHERE id = $1 AND version = $2 AND NOT deleted FOR KEY SHARE",
+        version.id,
+        version.version,
+    )
+    if held is None:
+        raise LostRace
+
+
 @asynccontextmanager
 async def transaction(ctx: Context, before_stamp: Awaitable[None] | None = None) -> AsyncIterator[None]:
     """Make several writes one: all are stored, or none. Joins a transaction that is under way.

@@ -233,6 +233,8 @@ async def _replace(
     method = "PATCH" if ask.name is Name.PATCH else "PUT"
     change = await _prepared(ctx, ask.resource_type, ask.id, document, method=method, previous=previous)
     if previous is not None and store.repeats(previous, change):
+        if ctx.stamp is not None:
+            await store.hold(ctx, previous)
         return Answer(200, previous)
     change = replace(change, claim=await _new_claim(ctx, change, previous))
     created = previous is None or previous.body is None

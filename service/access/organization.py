@@ -140,8 +140,14 @@ def _leads_to_pending(ctx: Context, organization: str, authors: set[str]) -> boo
     for key, document in ctx.pending.items():
         if not key.startswith("PractitionerRole/"):
             continue
-        practitioner = text(child(document, "practitioner"), "reference")
-        employer = text(child(document, "organization"), "reference")
-        if employer == organization and authors & {key, practitioner}:
+        if _key(ctx, document, "organization") == organization and authors & {
+            key,
+            _key(ctx, document, "practitioner"),
+        }:
             return True
     return False
+
+
+def _key(ctx: Context, role: dict[str, Any], member: str) -> str:
+    """Return ``Type/id`` of what a role refers to on this server, however it is spelled."""
+    return "/".join(local(text(child(role, member), "reference") or "", ctx.fhir_base) or ())

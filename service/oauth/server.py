@@ -18,6 +18,7 @@ from authlib.oauth2 import AuthorizationServer, OAuth2Error
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oauth2.rfc6749.errors import (
     InvalidClientError,
+    InvalidGrantError,
     InvalidRequestError,
     UnsupportedResponseTypeError,
 )
@@ -185,7 +186,10 @@ class Server(AuthorizationServer):  # type: ignore[misc] # Authlib ships no type
             .join(OAuthRefreshToken, col(OAuthRefreshToken.authorization_id) == col(OAuthAuthorization.id))
             .where(col(OAuthRefreshToken.token_hash) == credentials.digest(form.get("refresh_token", "")))
         )
-        return self.session.execute(statement).scalar_one_or_none() or ""
+        holder: str | None = self.session.execute(statement).scalar_one_or_none()
+        if holder is None:
+            raise InvalidGrantError("The refresh token is not valid, or not any more.")
+        return holder
 
     def _by_assertion(self, form: dict[str, str]) -> RegisteredClient:
         if form.get("client_assertion_type") != assertions.ASSERTION_TYPE:

@@ -36,4 +36,6 @@ async def operate(ctx: Context, ask: Interaction) -> Answer:
     Raises:
         BadRequest: a parameter is unknown, missing, or cannot be read.
     """
-    return await DEEDS[ask.operation](ctx, ask, arguments.read(ask, OPERATIONS[ask.operation]))
+    given = arguments.read(ask, OPERATIONS[ask.operation])
+    ctx.told = (*given.texts.items(), *given.criteria)
+    return await DEEDS[ask.operation](ctx, ask, given)

@@ -121,7 +121,8 @@ async def _document(ctx: Context, document_id: str, rows: Sequence[Row], linked:
 def _composition(ctx: Context, rows: Sequence[Row]) -> dict[str, Any]:
     by_type: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:
-        by_type[row.resource_type].append({"reference": f"{row.resource_type}/{row.id}"})
+        # Relative references would lead nowhere: the Composition itself has no place on this server.
+        by_type[row.resource_type].append({"reference": f"{ctx.fhir_base}/{row.resource_type}/{row.id}"})
     patient = by_type.pop("Patient")[0]
     sections = [
         {"title": section.title, "code": concept(section.code), "entry": entries}

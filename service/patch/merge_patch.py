@@ -35,11 +35,16 @@ def apply_merge_patch(document: dict[str, Any], changes: Any) -> dict[str, Any]:
 
 
 def _merged(target: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Merge in place. An object that is left empty goes, because FHIR's JSON has none."""
+    """Merge in place. An object that is left empty goes, because FHIR's JSON has none.
+
+    It does not take an array or a text with it: there it stays, and is refused as no valid content.
+    """
     for name, value in changes.items():
         if isinstance(value, dict):
             known = target.get(name)
-            value = _merged(known if isinstance(known, dict) else {}, value) or None  # noqa: PLW2901 - the merged one
+            value = _merged(known if isinstance(known, dict) else {}, value)  # noqa: PLW2901 - the merged one
+            if not value and isinstance(known, dict | None):
+                value = None  # noqa: PLW2901 - nothing is left
         if value is None:
             target.pop(name, None)
         else:

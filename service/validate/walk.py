@@ -36,7 +36,12 @@ _UNKNOWN_MEANT = "{} has no such element in FHIR R4. Is {} meant?"
 _SIBLING = "Only an element of a primitive type has a '_' sibling."
 _SIBLING_LENGTH = "A '_' sibling of an array is an array with one entry for each value."
 _RESOURCE_TYPE = "resourceType must name a resource type of FHIR R4."
+_NO_SIBLING = "This element is an attribute, or markup, in XML: it has no id and no extensions."
 _MAXIMUM_NAMES = 8
+
+_BARE = {"Extension": "_url", "Narrative": "_div"}
+"""Siblings of elements that cannot be extended, beside the id of whatever is no resource.
+Source: https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.representation"""
 
 _ELEMENT = structure("Element")
 
@@ -173,6 +178,9 @@ class _Walk:
         if name == "resourceType" and shape.is_resource:
             return
         element = shape.elements.get(name[1:]) if name[:1] == "_" else None
+        if name == _BARE.get(shape.name) or (name == "_id" and not shape.is_resource):
+            self.findings.add("structure", _NO_SIBLING, member(path, name))
+            return
         if element is not None and element.check is not None:
             if element.choice is not None:
                 self._choose(element, choices, path)

@@ -77,7 +77,7 @@ async def test_a_confidential_app_cannot_refresh_without_its_secret(http, regist
 @pytest.mark.parametrize("named", [{}, {"refresh_token": ""}, {"refresh_token": "unknown"}])
 async def test_a_refresh_by_nobody_is_refused(http, named):
     response = await http.post("/oauth/token", data={"grant_type": "refresh_token"} | named)
-    assert response.json()["error"] == "invalid_client"
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
 
 
 async def test_a_public_app_refreshes_without_naming_itself(http, issued):
