@@ -35,7 +35,7 @@ from service.perform import noted, perform
 from service.relinking import Places, links, rewritten
 from service.store import LostRace
 from service.turns import in_turn
-from service.write import ATTEMPTS
+from service.write import ATTEMPTS, pause
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -100,7 +100,7 @@ def _refuse_links_between(entry: Entry, urls: Counter[str | None]) -> None:
 
 async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> list[Answer | FhirError]:
     noted = len(ctx.unaudited)
-    for _ in range(ATTEMPTS):
+    for number in range(ATTEMPTS):
         try:
             async with store.transaction(ctx, before_stamp=_lock(ctx, entries)):
                 ctx.in_bundle = True
@@ -115,6 +115,7 @@ async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> 
             ctx.pending.clear()
             ctx.gathered.clear()
             ctx.deleted.clear()
+        await pause(number)
     raise Conflict("Other writers were quicker, several times. Send the transaction again.")
 
 

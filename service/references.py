@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
+MAX_NAMED = 100
+"""References that are named one by one when they lead nowhere."""
+
 Link = dict[str, Any]
 """A Reference object of a document, as it stands there: changing it changes the document."""
 
@@ -136,4 +139,8 @@ def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Conta
         return target != "" and target not in found and target not in ctx.pending
 
     text = "The resource referred to does not exist on this server; store it first."
-    return [Issue("not-found", text, path) for path in where(document, is_missing)]
+    paths = where(document, is_missing)
+    issues = [Issue("not-found", text, path) for path in paths[:MAX_NAMED]]
+    if len(paths) > MAX_NAMED:
+        issues.append(Issue("not-found", f"{len(paths) - MAX_NAMED} more references lead nowhere."))
+    return issues

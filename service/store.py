@@ -78,8 +78,9 @@ async def write(ctx: Context, change: Change) -> Version:
     which those that are read have apart.
 
     Raises:
-        LostRace: the row's version is not ``change.version - 1``, the id exists already, the business
-            identifier is taken, or what is referred to was deleted; nothing was stored.
+        LostRace: the row's version is not ``change.version - 1`` or is younger than the transaction's stamp,
+            the id exists already, the business identifier is taken, or what is referred to was deleted;
+            nothing was stored.
     """
     text = _text(change)
     indexes = index_rows(change.extracted)

@@ -10,6 +10,8 @@ Sources: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete, #co
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
 
 _BY_CRITERIA = frozenset({Name.UPDATE, Name.PATCH, Name.DELETE})
 
-ATTEMPTS = 5
+ATTEMPTS = 8
 """Times an unconditional write is tried again after losing a race."""
+
+PAUSE_S = 0.005
+"""Longest pause before the second attempt; twice as long before each further one."""
 
 _ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
@@ -91,13 +96,19 @@ async def persistently(ctx: Context, attempt: Callable[[], Awaitable[Answer]]) -
 
     A second attempt needs a new stamp, or ``last_updated`` could go back along a resource's history.
     """
-    for _ in range(ATTEMPTS):
+    for number in range(ATTEMPTS):
         try:
             return await attempt()
         except LostRace:
             if ctx.stamp is not None:
                 raise
+        await pause(number)
     raise Conflict("Other writers were quicker, several times. Send the request again.")
+
+
+async def pause(number: int) -> None:
+    """Wait a moment by chance, so that those who have lost a race do not meet again at once."""
+    await asyncio.sleep(random.uniform(0, PAUSE_S * 2**number))  # noqa: S311 - no secret
 
 
 def criteria(ask: Interaction) -> conditional.Pairs | None:

@@ -6,6 +6,9 @@ from models.definitions.primitives import Fault
 from models.errors import Issue
 
 MAXIMUM_ISSUES = 100
+MAXIMUM_REPEATS = 50_000
+"""Items of all arrays of one resource: more would keep a worker from everybody else for half a second."""
+_TOO_LONG = f"The arrays of a resource have at most {MAXIMUM_REPEATS} items together. Send several resources."
 _MORE = "There are more findings than these. Mend these first."
 _HARMLESS = frozenset({"required", "code-invalid", "invariant"})
 
@@ -19,6 +22,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
+        self.repeats = 0
         self.misshapen = 0
         """How many members are not of the type they should be, so that no other rule may rely on them."""
 
@@ -29,6 +33,13 @@ class Findings:
             raise TooManyFindings
         self.misshapen += code not in _HARMLESS
         self.issues.append(Issue(code, text, expression))
+
+    def count(self, items: int, expression: str) -> None:
+        """Count the items of an array; raises ``TooManyFindings`` when the resource has too many."""
+        self.repeats += items
+        if self.repeats > MAXIMUM_REPEATS:
+            self.add("too-long", _TOO_LONG, expression)
+            raise TooManyFindings
 
     def add_fault(self, fault: Fault, expression: str) -> None:
         """Note what a check of a primitive type found."""

@@ -143,7 +143,12 @@ class _Walk:
             self.findings.add("structure", _NOT_A_LIST if value is not None else _NULL, path)
         elif not value:
             self.findings.add("structure", _EMPTY_LIST, path)
-        elif element.check is None:
+        else:
+            self.findings.count(len(value), path)
+            self._items(value, element, owner, path)
+
+    def _items(self, value: list[Any], element: Element, owner: dict[str, Any], path: str) -> None:
+        if element.check is None:
             for index, item in enumerate(value):
                 self._complex(item, element, f"{path}[{index}]")
         else:
