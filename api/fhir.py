@@ -52,6 +52,13 @@ _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
 
 async def fhir(request: Request) -> Response:
     """Answer any request below the FHIR base."""
+    try:
+        return await _answered(request)
+    finally:
+        deps.finished(request)
+
+
+async def _answered(request: Request) -> Response:
     scope = request.scope
     known = deps.services(request)
     headers = wire.headers_of(scope)
