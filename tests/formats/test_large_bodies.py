@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import zlib
@@ -11,8 +12,13 @@ from contextlib import ExitStack, closing
 import harness
 import httpx
 import pytest
+from fastapi import FastAPI, Request
 
+from api import deps
+from api.app import opened
 from api.deps import LARGE_BODY, PLACES
+from models.errors import BadRequest
+from service.settings import Settings
 
 LENGTH = LARGE_BODY + 1
 DECLARED = f"Content-Length: {LENGTH}"
@@ -116,3 +122,23 @@ def test_a_body_that_does_not_tell_its_length_or_is_packed_waits_too(
         held[0].close()
         assert status(chunked) == b"201"
         assert writer.post("/Binary", content=packed, headers=headers).status_code == 201
+
+
+async def test_who_falls_silent_loses_the_place(
+    settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deps, "IDLE_S", 0.05)
+
+    async def silence() -> dict[str, object]:
+        await asyncio.Event().wait()
+        return {}
+
+    app = FastAPI()
+    async with opened(settings, database_url) as app.state.services:
+        headers = [(b"content-length", str(LENGTH).encode())]
+        for _ in range(PLACES + 1):
+            request = Request({"type": "http", "app": app, "headers": headers, "state": {}}, receive=silence)
+            with pytest.raises(BadRequest) as refusal:
+                await deps.body(request, 2 * LENGTH)
+            assert refusal.value.issues[0].text == "The request ended before its body was complete."
+            deps.finished(request)
