@@ -53,7 +53,8 @@ _LONGEST_TYPE = 512
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"  # noqa: S105 - the grammar of media types
 _PARAMETER = rf"{_TOKEN}=(?:{_TOKEN}|\"[ !#-\[\]-~]{{0,127}}\")"
 _MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:; ?{_PARAMETER})*")
-_BETWEEN = re.compile(r"\s*;\s*")
+_BETWEEN = re.compile(r"\s*(?:;\s*)+")
+"""Between parameters, of which some may be empty."""
 _REFERENCE = re.compile(r"[!-~]{1,1024}")
 _TEXTUAL = re.compile(r"text/|application/(?:[a-z0-9.-]+\+)?(?:json|xml)\b", re.IGNORECASE)
 _XML_BINARY = re.compile(
@@ -111,6 +112,11 @@ def raw_type(accept: str | None) -> tuple[str, Format]:
     return ANY_TYPE, of_refusal(accept, None)
 
 
+def is_of(version: Version, wanted: str) -> bool:
+    """Tell whether a Binary is answered raw to who wants content of this type."""
+    return wanted == ANY_TYPE or content_of(version, wanted) is not None
+
+
 def content_of(version: Version, wanted: str) -> Content | None:
     """Give the content of a Binary if it is of the type that is wanted; else None."""
     found = msgspec.json.decode(version.body or "{}", type=_Stored)
@@ -127,7 +133,7 @@ def _sound_type(content_type: str) -> str:
     """Return a media type as a header can hold it; nothing if it is none."""
     if len(content_type) > _LONGEST_TYPE:
         return ""
-    spaced = _BETWEEN.sub("; ", content_type.strip())
+    spaced = _BETWEEN.sub("; ", content_type.strip()).removesuffix("; ")
     return spaced if _MEDIA_TYPE.fullmatch(spaced) else ""
 
 

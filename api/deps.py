@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from asyncio import to_thread
-from dataclasses import dataclass
+from asyncio import Semaphore, get_running_loop, timeout, to_thread
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
@@ -14,6 +14,8 @@ from models.errors import BadRequest, TooLarge, Unauthenticated
 from service.context import random_id
 
 if TYPE_CHECKING:
+    from asyncio import Timeout
+
     from starlette.requests import Request
 
     from models.principal import Principal
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
     from service.oauth.tokens import AccessTokens
     from service.settings import Settings
 
+LARGE_BODY = 1024 * 1024
+"""Bytes of a body beyond which a request waits for a place: read, its content takes ten times as much."""
+
+PLACES = 4
+"""Requests with a large body that a worker process handles at a time, which bounds its memory."""
+
+IDLE_S = 30
+"""How long a request in a place may send nothing: a client that is gone must not keep others waiting."""
+
+_PLACE = "place"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9\-._]{1,64}")
 
 
@@ -36,6 +48,8 @@ class Services:
     tokens: AccessTokens
     capabilities: str
     """The CapabilityStatement's JSON text."""
+    places: Semaphore = field(default_factory=lambda: Semaphore(PLACES))
+    """Of requests with a large body."""
 
 
 def services(request: Request) -> Services:
@@ -65,27 +79,69 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body is larger than {limit} bytes; send less, or a note's attachment by itself.")
 
 
+async def _take_place(request: Request) -> None:
+    """Wait for one of the places of requests with a large body; ``finished`` gives it back.
+
+    Nobody who waits holds anything that another waits for: connections are taken later, and no second place.
+    """
+    places = services(request).places
+    if _PLACE not in request.scope["state"]:
+        await places.acquire()
+        request.scope["state"][_PLACE] = places
+
+
+def finished(request: Request) -> None:
+    """Give back the place of a request, if it has one."""
+    places = request.scope["state"].pop(_PLACE, None)
+    if places is not None:
+        places.release()
+
+
 async def body(request: Request, limit: int) -> bytes:
     """Read the request body, up to the limit, which counts what it unpacks to where it is coded.
 
     Raises:
         TooLarge: the body is longer than ``limit`` bytes.
-        BadRequest: the caller went away before the body was complete; nobody reads the answer. Or the
+        BadRequest: the caller went away, or fell silent, before the body was complete. Or the
             body is not coded as it says.
         UnsupportedMediaType: its content coding is not on offer.
     """
     coding = compression.of_body(request.headers.get("content-encoding", ""))
     declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+    length = int(declared) if declared.isascii() and declared.isdigit() else 0
+    if length > limit:
         raise _too_large(limit)
-    chunks = bytearray()
+    if length > LARGE_BODY:
+        await _take_place(request)
     try:
-        async for chunk in request.stream():
-            chunks += chunk
-            if len(chunks) > limit:
-                raise _too_large(limit)
-    except ClientDisconnect:
+        async with timeout(IDLE_S if length > LARGE_BODY else None) as patience:
+            sent = await _received(request, limit, patience)
+    except (ClientDisconnect, TimeoutError):
         raise BadRequest("The request ended before its body was complete.") from None
-    if coding is None:
-        return bytes(chunks)
-    return await to_thread(compression.decompressed, bytes(chunks), coding, limit)
+    return sent if coding is None else await _unpacked(request, sent, coding, limit)
+
+
+async def _received(request: Request, limit: int, patience: Timeout) -> bytes:
+    """Read all chunks; a body that turns out to be large waits for its place in the middle."""
+    loop = get_running_loop()
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise _too_large(limit)
+        if len(chunks) > LARGE_BODY:
+            patience.reschedule(None)
+            await _take_place(request)
+        if _PLACE in request.scope["state"]:
+            patience.reschedule(loop.time() + IDLE_S)
+    return bytes(chunks)
+
+
+async def _unpacked(request: Request, sent: bytes, coding: compression.Name, limit: int) -> bytes:
+    """Unpack a body, the first time only as far as it needs no place."""
+    if len(sent) <= LARGE_BODY < limit:
+        try:
+            return await to_thread(compression.decompressed, sent, coding, LARGE_BODY)
+        except TooLarge:
+            await _take_place(request)
+    return await to_thread(compression.decompressed, sent, coding, limit)

@@ -8,9 +8,11 @@ Source: https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 from asyncio import to_thread
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -22,6 +24,7 @@ from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import MEMBERS, carried
 from service.perform import noted, perform, unread
+from service.read import shown
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from models.principal import Principal
     from service.audit import AuditEntry
     from service.database import Connection
+    from service.interaction import Version
+    from service.settings import Settings
 
 PREFIX = "/fhir"
 _BELOW = PREFIX + "/"
@@ -47,15 +52,22 @@ _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
 
 async def fhir(request: Request) -> Response:
     """Answer any request below the FHIR base."""
+    try:
+        return await _answered(request)
+    finally:
+        deps.finished(request)
+
+
+async def _answered(request: Request) -> Response:
     scope = request.scope
     known = deps.services(request)
-    headers = _headers(scope)
+    headers = wire.headers_of(scope)
     target = interpret(scope["method"], scope["path"][len(PREFIX) :])
     state = scope["state"]
     state["route"] = f"{target.title} {target.resource_type}"
     query = _pairs(scope["query_string"])
-    shown = dict(query)
-    state["manner"] = _manner(target, request.method, headers, shown)
+    named = dict(query)
+    state["manner"] = _manner(target, request.method, headers, named)
     if target.name is Name.CAPABILITIES:
         return wire.static(capability.shown(known.capabilities, query), state["manner"])
     caller = None
@@ -66,11 +78,20 @@ async def fhir(request: Request) -> Response:
     except FhirError as refusal:
         await known.audit.record([unread(caller, target, state["request_id"], refusal.status)])
         raise
-    answer = await _performed(known, caller, state, ask)
-    writes = ask.name in {Name.CREATE, Name.UPDATE, Name.PATCH}
-    if answer.version and not writes and wire.not_modified(answer.version, headers):
-        answer = Answer(wire.NOT_MODIFIED, answer.version)
-    return await _written(answer, known, state["manner"], prefer=ask.prefer if writes else "", writes=writes)
+    raw = state["manner"].raw
+    # Raw content has no parts that _summary or _elements could leave out.
+    answer = await _performed(known, caller, state, structs.replace(ask, query=()) if raw else ask)
+    if answer.version is not None and ask.name in binary.READS:
+        answer = _read(answer, answer.version, ask, raw, headers)
+    reads = request.method in {"GET", "HEAD"} or target.name in SEARCHES
+    return await written(answer, known.settings, state["manner"], ask, reads=reads)
+
+
+def _read(answer: Answer, version: Version, ask: Interaction, raw: str, headers: dict[str, str]) -> Answer:
+    """Leave out what the reader knows already, or has not asked for of a Binary that is not answered raw."""
+    if wire.not_modified(version, headers):
+        return Answer(wire.NOT_MODIFIED, version)
+    return shown(ask, version) if raw and ask.query and not binary.is_of(version, raw) else answer
 
 
 def _manner(target: Target, method: str, headers: dict[str, str], shown: dict[str, str]) -> wire.Manner:
@@ -84,14 +105,24 @@ def _manner(target: Target, method: str, headers: dict[str, str], shown: dict[st
         raise
 
 
-async def _written(
-    answer: Answer, known: deps.Services, manner: wire.Manner, *, prefer: str, writes: bool
+async def written(
+    answer: Answer, settings: Settings, manner: wire.Manner, ask: Interaction, *, reads: bool
 ) -> Response:
-    """Write an answer; a large one that takes work in a thread, so that other requests go on meanwhile."""
+    """Write an answer; a large one that takes work in a thread, so that other requests go on meanwhile.
+
+    What has changed something is never refused afterwards: if XML cannot hold it, it is answered in JSON.
+    """
+    writes = ask.name in {Name.CREATE, Name.UPDATE, Name.PATCH}
+    write = partial(wire.success, answer, settings, prefer=ask.prefer if writes else "", writes=writes)
     text = answer.version.body if answer.version else answer.document
-    if manner is wire.AS_STORED or len(text or "") < LARGE:
-        return wire.success(answer, known.settings, manner, prefer=prefer, writes=writes)
-    return await to_thread(wire.success, answer, known.settings, manner, prefer=prefer, writes=writes)
+    if manner is wire.AS_STORED:
+        return write(manner)
+    try:
+        return write(manner) if len(text or "") < LARGE else await to_thread(write, manner)
+    except NotAcceptable:
+        if reads:
+            raise
+        return write(manner._replace(format=Format.JSON))
 
 
 async def _asked(
@@ -102,8 +133,7 @@ async def _asked(
     parameters = await _parameters(request, target, query, headers)
     return Interaction(
         *target,
-        # Raw content has no parts that _summary or _elements could leave out.
-        query=() if request.scope["state"]["manner"].raw else parameters,
+        query=parameters,
         document=await _document(request, target, headers),
         if_match=headers.get("if-match"),
         if_none_match=headers.get("if-none-match"),
@@ -132,28 +162,6 @@ async def _performed(
             return await (noted(ctx, ask, bundle.execute) if ask.name is Name.BUNDLE else perform(ctx, ask))
     finally:
         await known.audit.record(unaudited)
-
-
-_HEADERS = frozenset(
-    {
-        b"accept",
-        b"accept-encoding",
-        b"authorization",
-        b"content-length",
-        b"content-type",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-exist",
-        b"if-none-match",
-        b"prefer",
-        b"x-provenance",
-        b"x-security-context",
-    }
-)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _HEADERS}
 
 
 def _pairs(text: bytes) -> tuple[tuple[str, str], ...]:

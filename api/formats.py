@@ -12,6 +12,9 @@ Source: https://hl7.org/fhir/R4/http.html#mime-type, https://hl7.org/fhir/R4/htt
 
 from __future__ import annotations
 
+import json
+import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +60,12 @@ CONTENT_TYPES = {format_: f"{format_.value}; charset=utf-8" for format_ in Forma
 
 USUAL = frozenset({None, "*/*", "application/fhir+json", "application/json"})
 """What most clients send as ``Accept``, or do not send: it means JSON without reading."""
+
+_OWN_READER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+"""Reads what this server wrote: a page is nested deeper than anybody may send a resource."""
+
+_MINUS_ZERO = re.compile(rb":-0[,}\]]")
+"""An integer of which that reader would lose the sign."""
 
 _WILDCARDS = ("*/*", "application/*")
 """From the least specific."""
@@ -154,5 +163,13 @@ def written(content: bytes, format_: Format, *, pretty: bool) -> bytes:
         NotAcceptable: it holds something for which FHIR has no XML.
     """
     if format_ is Format.XML:
-        return to_xml(parse(content), pretty=pretty)
+        return to_xml(_reread(content), pretty=pretty)
     return msgspec.json.format(content, indent=2) if pretty else content
+
+
+def _reread(content: bytes) -> dict[str, Any]:
+    """Read JSON text of our own with every digit, without the limits that are for clients."""
+    if _MINUS_ZERO.search(content):
+        document: dict[str, Any] = json.loads(content, parse_float=Decimal, parse_int=Decimal)
+        return document
+    return _OWN_READER.decode(content)

@@ -13,7 +13,7 @@ from typing import Any
 from api import binary
 from api.formats import Format
 from api.openapi_schemas import CONTENT, reference
-from api.wire import VARY
+from api.wire import CACHE_CONTROL, VARY
 from models import errors
 from service.interaction import Name
 from service.operations.catalogue import OPERATIONS
@@ -112,6 +112,11 @@ _HEADERS: dict[str, Json] = {
         "required": True,
         "schema": {"const": VARY},
     },
+    "Cache-Control": {
+        "description": "That a cache serves one person, and asks before each use.",
+        "required": True,
+        "schema": {"const": CACHE_CONTROL},
+    },
     "Content-Disposition": {
         "description": "That raw content is to be kept, not shown.",
         "schema": {"const": "attachment"},
@@ -126,7 +131,7 @@ _HEADERS: dict[str, Json] = {
     },
 }
 
-_ALWAYS = ("X-Request-Id", "Vary")
+_ALWAYS = ("X-Request-Id", "Vary", "Cache-Control")
 _VERSION = ("ETag", "Last-Modified", *_ALWAYS)
 
 

@@ -38,7 +38,11 @@ MAX_PARAMETERS = 500
 """Of a query string or a form."""
 
 VARY = "Accept, Accept-Encoding"
-"""Every FHIR answer says so, whatever it is: a cache must know before it has seen the other kinds."""
+CACHE_CONTROL = "private, no-cache"
+"""Kept for one person, asked about before each use: ``no-store`` would make ETags useless to browsers."""
+
+_ALWAYS = {"Vary": VARY, "Cache-Control": CACHE_CONTROL}
+"""What every FHIR answer says, whatever it is: a cache must know before it has seen the other kinds."""
 
 _RETURNS = frozenset({"minimal", "representation", "OperationOutcome"})
 _HANDLINGS = frozenset({"strict", "lenient"})
@@ -57,8 +61,40 @@ class Manner(NamedTuple):
 AS_STORED = Manner()
 """JSON as it is, which most clients want."""
 
+_HEADERS = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-exist",
+        b"if-none-match",
+        b"prefer",
+        b"x-provenance",
+        b"x-security-context",
+    }
+)
+"""Those that mean something to FHIR."""
+
+_LISTS = ("accept", "accept-encoding", "if-none-match", "prefer")
+"""Those that may come in several lines, which are one list (RFC 9110 section 5.2)."""
+
 _SHAPERS = {"_format", "_pretty"}
-_JSON_HEADERS = {"Vary": VARY, "Content-Type": formats.CONTENT_TYPES[Format.JSON]}
+_JSON_HEADERS = {**_ALWAYS, "Content-Type": formats.CONTENT_TYPES[Format.JSON]}
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Return the headers of a request that mean something to FHIR; of one that is no list, the last line."""
+    lines = [(name, value) for name, value in scope["headers"] if name in _HEADERS]
+    headers = {name.decode(): value.decode("latin-1") for name, value in lines}
+    if len(headers) < len(lines):
+        for name in headers.keys() & _LISTS:
+            found = [value.decode("latin-1") for key, value in lines if key == name.encode()]
+            headers[name] = ", ".join(found)
+    return headers
 
 
 def negotiated(headers: Mapping[str, str], shown: Mapping[str, str], *, of_binary: bool = False) -> Manner:
@@ -92,7 +128,7 @@ def negotiated(headers: Mapping[str, str], shown: Mapping[str, str], *, of_binar
 
 def _of_refusal(scope: Scope) -> Manner:
     """Settle how to answer a request that failed before that was settled, or because of it."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = headers_of(scope)
     try:
         shown = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=MAX_PARAMETERS))
     except ValueError:
@@ -167,7 +203,7 @@ def success(
         headers = version_headers(answer.version, settings.fhir_base, created=writes)
         body = answer.version.body
     if body is None or prefer == "minimal" or answer.status == NOT_MODIFIED:
-        return Response(status_code=answer.status, headers={**headers, "Vary": VARY})
+        return Response(status_code=answer.status, headers={**headers, **_ALWAYS})
     if manner.raw and answer.version is not None:
         content = binary.content_of(answer.version, manner.raw)
         if content is not None:
@@ -209,8 +245,8 @@ def _shaped_once(text: str, manner: Manner) -> tuple[bytes, dict[str, str]]:
 
 def _coded(body: bytes, coding: compression.Coding | None) -> tuple[bytes, dict[str, str]]:
     if coding is None or not coding.suits(body):
-        return body, {"Vary": VARY}
-    return compression.compressed(body, coding.name), {"Vary": VARY, "Content-Encoding": coding.name.value}
+        return body, _ALWAYS
+    return compression.compressed(body, coding.name), {**_ALWAYS, "Content-Encoding": coding.name.value}
 
 
 def not_modified(version: Version, headers: Mapping[str, str]) -> bool:

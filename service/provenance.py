@@ -56,7 +56,7 @@ def sent(name: Name, header: str | None) -> dict[str, Any] | None:
 
 
 def _parsed(header: str) -> dict[str, Any]:
-    body = unquote_to_bytes(header) if header.startswith("%7B") else header.encode("latin-1")
+    body = unquote_to_bytes(header) if header[:3].upper() == "%7B" else header.encode("latin-1")
     try:
         document = parse(body)
     except Malformed as refusal:

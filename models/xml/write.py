@@ -5,7 +5,9 @@
                         ├─ <contained><Patient>…       a resource
                         └─ <div xmlns="…">…            the narrative, as it was sent
 
-XML 1.0 has no notation for a few code points that JSON allows; they become U+FFFD.
+XML 1.0 has no notation for a few code points that JSON allows; they become U+FFFD. Nor has FHIR any for the
+id and the extensions of what is an attribute, or a narrative: a resource with such is not written by itself,
+but in a page those members are left out, so that one resource does not keep all others from being read.
 
 Source: https://hl7.org/fhir/R4/xml.html, https://www.w3.org/TR/xml/#charsets
 """
@@ -23,6 +25,7 @@ from models.document import root
 from models.errors import NotAcceptable
 from models.xml.shapes import FHIR, SEPARATOR, XHTML, Kind, Member, Shape, shape
 
+_PAGE = "Bundle"
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 _INEXPRESSIBLE = "This resource holds something for which FHIR has no XML. Ask for application/fhir+json."
 _NOT_IN_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
@@ -48,7 +51,7 @@ class _Inexpressible(Exception):
 
 def to_xml(document: dict[str, Any], *, pretty: bool = False) -> bytes:
     """Write a valid resource as FHIR XML; raises ``NotAcceptable`` for what XML cannot hold."""
-    writer = _Writer("  " if pretty else "")
+    writer = _Writer("  " if pretty else "", lenient=document.get("resourceType") == _PAGE)
     try:
         writer.resource(document, "\n" if pretty else "", f' xmlns="{FHIR}"')
     except _Inexpressible:
@@ -57,11 +60,15 @@ def to_xml(document: dict[str, Any], *, pretty: bool = False) -> bytes:
 
 
 class _Writer:
-    """Collects the text; ``line`` is the line end and the indentation in front of a tag, or nothing."""
+    """Collects the text; ``line`` is the line end and the indentation in front of a tag, or nothing.
 
-    def __init__(self, indentation: str) -> None:
+    A lenient writer leaves out the siblings of members that have none in XML.
+    """
+
+    def __init__(self, indentation: str, *, lenient: bool) -> None:
         self.parts: list[str] = []
         self.indentation = indentation
+        self.lenient = lenient
 
     def resource(self, value: Any, line: str, namespace: str = "") -> None:
         """Write a resource as the element that is named like its type."""
@@ -73,7 +80,7 @@ class _Writer:
     def element(self, name: str, attributes: str, value: dict[str, Any], content: Shape, line: str) -> None:
         """Write a tag with the members of an object inside."""
         if not (value.keys() <= content.order.keys()):
-            raise _Inexpressible
+            value = self._expressible(value, content)
         parts = self.parts
         start = len(parts)
         parts.append(f"{line}<{name}{attributes}>")
@@ -82,6 +89,13 @@ class _Writer:
             parts[start] = f"{line}<{name}{attributes}/>"
         else:
             parts.append(f"{line}</{name}>")
+
+    def _expressible(self, value: dict[str, Any], content: Shape) -> dict[str, Any]:
+        """Leave out the siblings of attributes and of a narrative, if that is all that cannot be written."""
+        unknown = value.keys() - content.order.keys()
+        if not self.lenient or not all(_is_only_in_json(name, content) for name in unknown):
+            raise _Inexpressible
+        return {name: member for name, member in value.items() if name not in unknown}
 
     def _members(self, value: dict[str, Any], content: Shape, line: str) -> None:
         members = content.members
@@ -135,6 +149,14 @@ class _Writer:
             self.element(member.name, _attributes(value, content), value, content, line)
         else:
             raise _Inexpressible
+
+
+def _is_only_in_json(sibling: str, content: Shape) -> bool:
+    """Tell whether a member is the sibling of an attribute or of a narrative."""
+    name = sibling.removeprefix("_")
+    member = content.members.get(name)
+    is_division = member is not None and member.kind is Kind.DIVISION
+    return name != sibling and (name in content.attributes or is_division)
 
 
 def _attributes(value: dict[str, Any], content: Shape) -> str:

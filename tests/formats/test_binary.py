@@ -218,6 +218,28 @@ def test_a_known_version_is_not_sent_again(operator: httpx.Client) -> None:
     assert operator.get(url, headers={**ANY, "If-Modified-Since": moment}).status_code == 304
 
 
+def test_parts_are_left_out_of_the_resource_but_not_of_its_content(operator: httpx.Client) -> None:
+    as_json = {"Accept": "application/json"}
+    url = stored(operator, PDF, "application/pdf")
+    assert operator.get(url, params={"_elements": "contentType"}, headers=as_json).json().keys() == {
+        "resourceType", "id", "meta", "contentType",
+    }  # fmt: skip
+    refused = operator.get(url, params={"_summary": "count"}, headers=as_json)
+    assert refusal(refused, 400)[2] == "A read has nothing to count; _summary is true, text, data or false."
+    assert operator.get(url, params={"_elements": "contentType"}, headers=ANY).content == PDF
+    content = operator.get(
+        stored(operator, b"[1]", "application/json"), params={"_summary": "true"}, headers=as_json
+    )
+    assert content.json() == [1]
+
+
+@pytest.mark.parametrize("sent", ["application/pdf;", "application/pdf ;", "application/pdf;;"])
+def test_an_empty_parameter_of_a_content_type_is_passed_over(sent: str, operator: httpx.Client) -> None:
+    made = operator.post("/Binary", content=PDF, headers={**JSON, "Content-Type": sent})
+    assert made.status_code == 201, made.text
+    assert made.json()["contentType"] == "application/pdf"
+
+
 def test_a_binary_without_content_is_answered_empty(operator: httpx.Client) -> None:
     made = operator.post(
         "/Binary", json={"resourceType": "Binary", "contentType": "text/plain"}, headers=JSON

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 from formats_kit import AS_XML, JSON, JSON_OUT, PATIENT, XML, issue, read
 
+from api import fhir, formats, wire
+from api.formats import Format
+from models.errors import NotAcceptable
 from models.xml import to_xml
+from service.interaction import Answer, Interaction, Name, Version
+from service.settings import Settings
 
 
 @pytest.mark.parametrize("media_type", [XML, "application/xml", "text/xml", "application/xml+fhir"])
@@ -51,6 +59,7 @@ def test_caches_are_told_what_an_answer_depends_on(operator: httpx.Client, patie
         operator.get("/metadata"),
     ):
         assert answer.headers["vary"] == "Accept, Accept-Encoding"
+        assert answer.headers["cache-control"] == "private, no-cache"
 
 
 def test_an_update_and_its_conditional_form_take_xml(operator: httpx.Client, patient: str) -> None:
@@ -299,3 +308,56 @@ def test_what_is_large_is_read_and_written_as_what_is_small(operator: httpx.Clie
         answer = operator.get(url, headers={"Accept": XML, "Accept-Encoding": coding})
         assert len(answer.content) > 64 * 1024
         assert read(answer) == plain
+
+
+def test_the_deepest_resource_that_may_be_sent_is_written_inside_a_page(
+    operator: httpx.Client, patient: str
+) -> None:
+    item: dict[str, Any] = {"linkId": "deepest"}
+    for level in range(30):
+        item = {"linkId": str(level), "item": [item]}
+    answers = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "subject": {"reference": f"Patient/{patient}"},
+        "item": [item],
+    }
+    made = operator.post("/QuestionnaireResponse", json=answers)
+    assert made.status_code == 201, made.text
+    for pretty in ("false", "true"):
+        page = operator.get(f"/QuestionnaireResponse?subject=Patient/{patient}&_format=xml&_pretty={pretty}")
+        assert page.status_code == 200, page.text
+        elements = ET.fromstring(page.content).iter()  # noqa: S314 - ours
+        (deepest,) = [one for one in elements if one.get("value") == "deepest"]
+        assert deepest.tag == "{http://hl7.org/fhir}linkId"
+
+
+@pytest.mark.parametrize(
+    "literal", ["-0", "0", "1.50", "1E-7", "12345678901234567890", "-9223372036854775809"]
+)
+def test_a_page_keeps_the_digits_of_what_is_stored(literal: str) -> None:
+    content = f'{{"resourceType":"Observation","valueQuantity":{{"value":{literal}}}}}'.encode()
+    assert f'<value value="{literal}"/>'.encode() in formats.written(content, Format.XML, pretty=False)
+
+
+ONLY_IN_JSON = '{"resourceType":"Patient","name":[{"_id":{"id":"a"},"family":"F"}]}'
+NOT_EVEN_IN_A_PAGE = '{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Nobody"}}]}'
+CREATED = Answer(201, Version("Patient", "1", 1, datetime(2026, 1, 1, tzinfo=UTC), ONLY_IN_JSON))
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "body"),
+    [
+        (Name.CREATE, CREATED, ONLY_IN_JSON),
+        (Name.BUNDLE, Answer(200, document=NOT_EVEN_IN_A_PAGE), NOT_EVEN_IN_A_PAGE),
+    ],
+)
+async def test_what_was_stored_is_answered_in_json_where_xml_cannot_hold_it(
+    name: Name, answer: Answer, body: str
+) -> None:
+    settings, manner = Settings(data_dir=Path(), base_url="http://fhir.test"), wire.Manner(Format.XML)
+    written = await fhir.written(answer, settings, manner, Interaction(name), reads=False)
+    assert (written.status_code, written.headers["content-type"]) == (answer.status, JSON_OUT)
+    assert bytes(written.body).decode() == body
+    with pytest.raises(NotAcceptable):
+        await fhir.written(answer, settings, manner, Interaction(Name.READ), reads=True)

@@ -172,3 +172,11 @@ def test_a_transaction_is_undone_when_its_provenance_is_refused(client):
     assert answer.status_code == 400
     assert answer.json()["issue"][0]["expression"] == ["Provenance.agent"]
     assert count(client, sent) == 0
+
+
+def test_the_percent_encoding_may_be_in_either_case(client, provenances):
+    encoded = quote(json.dumps(PROVENANCE))
+    for header in (encoded, encoded.replace("%7B", "%7b")):
+        answer = client.post("/Patient", json=patient(), headers={"X-Provenance": header})
+        assert answer.status_code == 201, answer.text
+        assert len(provenances(f"Patient/{answer.json()['id']}")) == 1

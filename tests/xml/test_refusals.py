@@ -339,3 +339,30 @@ def test_elements_in_another_order_are_read():
         patient("<name><given value='A'/><family value='B'/><given value='C'/></name><id value='p'/>")
     )
     assert document == {"resourceType": "Patient", "name": [{"given": ["A", "C"], "family": "B"}], "id": "p"}
+
+
+ONLY_IN_JSON = {"id": "a", "extension": [{"url": "http://a.example", "valueString": "b"}]}
+NO_SIBLINGS = [
+    {"resourceType": "Patient", "name": [{"_id": ONLY_IN_JSON, "family": "F"}]},
+    {"resourceType": "Patient", "extension": [{"url": "u", "_url": ONLY_IN_JSON, "valueString": "b"}]},
+    {"resourceType": "Patient", "text": {"status": "generated", "div": DIV, "_div": ONLY_IN_JSON}},
+]
+
+
+@pytest.mark.parametrize("document", NO_SIBLINGS)
+def test_what_only_json_can_hold_keeps_a_resource_from_being_written_but_not_a_page(document):
+    with pytest.raises(NotAcceptable):
+        to_xml(document)
+    entries = [{"resource": document}, {"resource": {"resourceType": "Patient", "active": True}}]
+    written = from_xml(to_xml({"resourceType": "Bundle", "type": "searchset", "entry": entries}))
+    assert written["entry"][1] == entries[1]
+    (left,) = written["entry"][0]["resource"].keys() - {"resourceType"}
+    part = document[left][0] if isinstance(document[left], list) else document[left]
+    kept = {name: value for name, value in part.items() if not name.startswith("_")}
+    assert written["entry"][0]["resource"][left] in (kept, [kept])
+
+
+@pytest.mark.parametrize("document", [*INEXPRESSIBLE, {"resourceType": "Patient", "__id": 1}])
+def test_what_has_no_place_at_all_keeps_a_page_from_being_written(document):
+    with pytest.raises(NotAcceptable):
+        to_xml({"resourceType": "Bundle", "entry": [{"resource": copy.deepcopy(document)}]})
