@@ -91,7 +91,14 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
 @pytest.mark.parametrize("many", [1, 8, 9, 2000])
 @pytest.mark.parametrize(
     ("sort", "expected"),
-    [("", "012345678"), ("_sort=birthdate", "471380625"), ("_sort=-_lastUpdated", "876543210")],
+    [
+        ("", "012345678"),
+        ("_sort=-_id", "876543210"),
+        ("_sort=birthdate", "471380625"),
+        ("_sort=-birthdate", "068137425"),
+        ("_sort=_lastUpdated", "012345678"),
+        ("_sort=-_lastUpdated", "876543210"),
+    ],
 )
 async def test_a_name_that_many_share_is_found_page_by_page(people, monkeypatch, sort, expected, many):
     monkeypatch.setattr(crowds, "MANY", many)
