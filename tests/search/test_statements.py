@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from service.search import compile as compiling
-from service.search import query
+from service.search import cursors, query
 from service.search.criteria import everything
 from service.search.selectivity import steady
 
@@ -109,3 +109,14 @@ def test_rows_are_not_probed_where_a_scope_narrows_the_search():
     assert "crowd AS MATERIALIZED" not in found.sql
     assert "websearch_to_tsquery" in found.sql
     assert {"code=c7", "w"} <= set(found.arguments)
+
+
+@pytest.mark.parametrize("sort", ["family", "-family"])
+@pytest.mark.parametrize(
+    ("backwards", "name", "may_be_nameless"),
+    [(True, "kim", False), (True, None, True), (False, "kim", True), (False, None, True)],
+)
+def test_nobody_without_a_name_is_looked_for_before_a_name(sort, backwards, name, may_be_nameless):
+    place = cursors.write(backwards=backwards, keys=[name], row_id="p1")
+    sql = statement(f"Patient?_sort={sort}&_page={place}").sql
+    assert ("SELECT FALSE FROM index_string" in sql) is may_be_nameless
