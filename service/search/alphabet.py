@@ -1,6 +1,6 @@
 """The order by a name: the index of names is walked, instead of looking up everybody's name for one page.
 
-    named      index_string in the order of names ─▶ rows, each at the least of its names
+    named      index_string in the order of names ─▶ rows, each at the first of its names in the order
     nameless   those without any: only where the named do not fill the page, or backwards from one of these
 
 A page then reads as much as it shows, however many rows there are.
@@ -31,18 +31,19 @@ def applies(query: Query) -> bool:
 def rows(build: Builder, query: Query, condition: str, limit: str) -> str:
     """Write where the rows of a page come from; ``condition`` holds criteria and the place of the page."""
     table, backwards = table_name(query.resource_type), query.cursor is not None and query.cursor.backwards
-    downwards = query.sort[0].descending is not backwards
+    descending = query.sort[0].descending
+    downwards = descending is not backwards
     code = literal(query.sort[0].parameter.code)
     names = f"i.resource_type = {literal(query.resource_type)} AND i.parameter = {code}"
-    lesser = (
+    earlier = (
         f"SELECT FROM index_string e WHERE {names.replace('i.', 'e.')} AND e.id = i.id "
-        f"AND ({VALUE.replace('i.', 'e.')}, e.ctid) < ({VALUE}, i.ctid)"
+        f"AND ({VALUE.replace('i.', 'e.')}, e.ctid) {'>' if descending else '<'} ({VALUE}, i.ctid)"
     )
     way, ids = "DESC" if downwards else "ASC", "DESC" if backwards else "ASC"
     order = f"i.prefix {way}, {VALUE} {way}, r.id {ids}"
     named = (
         f"WITH named AS MATERIALIZED (SELECT r.* FROM index_string i JOIN {table} r ON r.id = i.id "
-        f"WHERE {names} AND {beginning(build, query, downwards=downwards)} AND NOT EXISTS ({lesser}) "
+        f"WHERE {names} AND {beginning(build, query, downwards=downwards)} AND NOT EXISTS ({earlier}) "
         f"AND {condition} ORDER BY {order} LIMIT {limit}) SELECT * FROM named"
     )
     if only_named(query):

@@ -65,7 +65,7 @@ async def walk(shelf, text, direction, cursor=None):
         ("_sort=family", "012345678"),
         ("_sort=-family", "876543210"),
         ("_sort=address-city", "841205367"),
-        ("_sort=-address-city", "051248367"),
+        ("_sort=-address-city", "105248367"),
         ("_sort=address-city&birthdate=ge1980-05-01", "810367"),
         ("_sort=address-city&given=ada", "841205367"),
         ("_sort=general-practitioner,-_id", "876543210"),
