@@ -1,7 +1,7 @@
 """The order by a name: the index of names is walked, instead of looking up everybody's name for one page.
 
-    named      index_string in the order of names ─▶ rows, each at the least of its names
-    nameless   those without any, only where the named do not fill the page
+    named      index_string in the order of names ─▶ rows, each at the first of its names in the order
+    nameless   those without any: only where the named do not fill the page, or backwards from one of these
 
 A page then reads as much as it shows, however many rows there are.
 """
@@ -31,25 +31,35 @@ def applies(query: Query) -> bool:
 def rows(build: Builder, query: Query, condition: str, limit: str) -> str:
     """Write where the rows of a page come from; ``condition`` holds criteria and the place of the page."""
     table, backwards = table_name(query.resource_type), query.cursor is not None and query.cursor.backwards
-    downwards = query.sort[0].descending is not backwards
+    descending = query.sort[0].descending
+    downwards = descending is not backwards
     code = literal(query.sort[0].parameter.code)
     names = f"i.resource_type = {literal(query.resource_type)} AND i.parameter = {code}"
-    lesser = (
+    earlier = (
         f"SELECT FROM index_string e WHERE {names.replace('i.', 'e.')} AND e.id = i.id "
-        f"AND ({VALUE.replace('i.', 'e.')}, e.ctid) < ({VALUE}, i.ctid)"
+        f"AND ({VALUE.replace('i.', 'e.')}, e.ctid) {'>' if descending else '<'} ({VALUE}, i.ctid)"
     )
     way, ids = "DESC" if downwards else "ASC", "DESC" if backwards else "ASC"
     order = f"i.prefix {way}, {VALUE} {way}, r.id {ids}"
-    # Going backwards those without a name come first.
+    named = (
+        f"WITH named AS MATERIALIZED (SELECT r.* FROM index_string i JOIN {table} r ON r.id = i.id "
+        f"WHERE {names} AND {beginning(build, query, downwards=downwards)} AND NOT EXISTS ({earlier}) "
+        f"AND {condition} ORDER BY {order} LIMIT {limit}) SELECT * FROM named"
+    )
+    if only_named(query):
+        return f"FROM ({named}) r"
+    # Backwards from one without a name, those without come first.
     wanted = "" if backwards else f"AND (SELECT count(*) FROM named) < {limit} "
     return (
-        f"FROM (WITH named AS MATERIALIZED (SELECT r.* FROM index_string i JOIN {table} r ON r.id = i.id "
-        f"WHERE {names} AND {beginning(build, query, downwards=downwards)} AND NOT EXISTS ({lesser}) "
-        f"AND {condition} ORDER BY {order} LIMIT {limit}) SELECT * FROM named UNION ALL "
-        f"(SELECT r.* FROM {table} r WHERE {condition} {wanted}"
+        f"FROM ({named} UNION ALL (SELECT r.* FROM {table} r WHERE {condition} {wanted}"
         f"AND COALESCE((SELECT FALSE FROM index_string i WHERE {names} AND i.id = r.id LIMIT 1), TRUE) "
         f"ORDER BY r.id {ids} LIMIT {limit})) r"
     )
+
+
+def only_named(query: Query) -> bool:
+    """Whether the page lies before somebody with a name: those without come after everybody with one."""
+    return query.cursor is not None and query.cursor.backwards and query.cursor.keys[0] is not None
 
 
 def beginning(build: Builder, query: Query, *, downwards: bool) -> str:

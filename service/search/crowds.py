@@ -7,7 +7,8 @@ know an index table as a whole. It would fetch all matches and put them in order
     fewer    they are all there is: look them up, put them in order
     as many  walk the rows in the order of the answer, and probe each, until the page is full
 
-Either way costs milliseconds, whatever the number of matches.
+Either way costs milliseconds, whatever the number of matches. It is for a search that nothing else narrows,
+in an order that an index has: a walk that meets no match for long would probe the whole table.
 """
 
 # ruff: noqa: S608 - names come from the registry, every value is an argument
@@ -16,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.resource import BY_DATE, table_name
-from service.search import selectivity
+from models.resource import table_name
+from service.search import spans
 from service.search.criteria import Clause, Text, Words
 from service.search.ordering import LAST_UPDATED, Key
 from service.search.predicates import Builder
@@ -28,16 +29,26 @@ MANY = 2000
 
 
 def drawing(query: Query, keys: Sequence[Key]) -> Clause | None:
-    """Return the one criterion that may draw a crowd; None when others decide, or no index has the order."""
-    if selectivity.few(query.criteria) or not all(walkable(one, query.resource_type) for one in keys):
+    """Return the criterion that may draw a crowd: alone, since a walk to what another leaves over is long."""
+    if len(query.criteria) != 1 or not walkable(keys, query.resource_type):
         return None
-    found = [one for one in query.criteria if isinstance(one, Clause) and is_shared(one)]
-    return found[0] if len(found) == 1 else None
+    (one,) = query.criteria
+    return one if isinstance(one, Clause) and is_shared(one) else None
 
 
-def walkable(key: Key, resource_type: str) -> bool:
-    """Whether an index has the rows in the order of a key."""
-    return key == LAST_UPDATED or key.expression == f"r.{BY_DATE.get(resource_type)}_start"
+def walkable(keys: Sequence[Key], resource_type: str) -> bool:
+    """Whether one index has the rows in the order of all keys and the id.
+
+    The index by date has absent ones last and is newest first: the other way round they would come first.
+    """
+    if len(keys) > 1:
+        return False
+    date = f"r.{spans.column(resource_type)}"
+    return all(
+        one.expression in {LAST_UPDATED.expression, "r.id"}
+        or (one.expression == date and (one.descending or one.mirrored))
+        for one in keys
+    )
 
 
 def is_shared(clause: Clause) -> bool:
@@ -47,8 +58,13 @@ def is_shared(clause: Clause) -> bool:
 
 
 def rows(build: Builder, query: Query, crowd: Clause, condition: str, tail: str) -> str:
-    """Write where the rows of a page come from; ``condition`` holds all other criteria."""
+    """Write where the rows of a page come from; ``condition`` is what else must hold.
+
+    Scopes of the access token may narrow the search as other criteria would.
+    """
     table = table_name(query.resource_type)
+    if build.narrow(query.resource_type):
+        return f"FROM {table} r WHERE {condition} AND {build.holds(crowd, query.resource_type, 'r')}"
     matches, probe = (build.matches(crowd, query.resource_type, by_id=by_id) for by_id in (False, True))
     return (
         f"FROM (WITH found AS MATERIALIZED (SELECT i.id {matches} LIMIT {MANY}), "

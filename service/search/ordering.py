@@ -5,10 +5,11 @@
 
 The id ends every order, so that no two rows are equal. Without ``_sort`` the order is by id, which no write
 changes; a search with a lower bound on ``_lastUpdated`` goes by time, so that a client can resume from
-the last row it saw. Rows without a value come last in either direction.
-"""
+the last row it saw. Rows without a value come last in either direction. Of several values that counts which
+comes first in the order: the least upwards, the greatest downwards.
 
-# ruff: noqa: S608 - names come from the registry, every value is an argument
+Source: https://hl7.org/fhir/R4/search.html#sort
+"""
 
 from __future__ import annotations
 
@@ -35,20 +36,18 @@ class Key:
     """The index has ids against the direction of this key: newest first with ids upwards."""
 
 
-CODE_FIRST = """COALESCE(min(t COLLATE "C") FILTER (WHERE strpos(t, '|') = 0), min(t COLLATE "C"))"""
-"""A token's code where it has one; its other terms begin with the system, or are nothing else."""
+CODE_FIRST = """COALESCE({first}(t COLLATE "C") FILTER (WHERE strpos(t, '|') = 0), {first}(t COLLATE "C"))"""
+"""A token's code where it has one, a URL without its version; other terms have a system, or a version."""
 
-LEAST_QUANTITY = (
-    "COALESCE(min(i.canonical_low), min(i.canonical_high), min(i.low), min(i.high)) FROM index_quantity"
-)
+QUANTITY = "COALESCE({first}(i.canonical_low), {first}(i.canonical_high), {first}(i.low), {first}(i.high))"
 """What is measured, in a unit that makes it comparable; of a quantity with an open side, the other."""
 
-LEAST = {
-    "date": ("min(i.range_start) FROM index_date", "timestamptz"),
-    "string": ('min(i.value COLLATE "C") FROM index_string', "text"),
-    "quantity": (LEAST_QUANTITY, "numeric"),
+HELD = {
+    "date": ("{first}(i.range_start) FROM index_date", "timestamptz"),
+    "string": ('{first}(i.value COLLATE "C") FROM index_string', "text"),
+    "quantity": (f"{QUANTITY} FROM index_quantity", "numeric"),
 }
-"""The least value of a parameter that a shared index table holds, with its column type."""
+"""The value that decides of a parameter that a shared index table holds, with its column type."""
 
 LAST_UPDATED = Key("r.last_updated", "timestamptz", nullable=False)
 
@@ -61,7 +60,7 @@ def keys(query: Query, *, resumable: bool) -> tuple[Key, ...]:
 
 
 def key(sort: Sort, query: Query) -> Key:
-    """Where the index holds a parameter's least value."""
+    """Where the index holds a parameter's value, of several the first in the order."""
     one, code, resource_type = sort.parameter, literal(sort.parameter.code), query.resource_type
     rows = f"i WHERE i.resource_type = {literal(resource_type)} AND i.parameter = {code} AND i.id = r.id)"
     if one.store in {"id", "last_updated"}:
@@ -73,11 +72,12 @@ def key(sort: Sort, query: Query) -> Key:
         return Key(
             f"r.{one.column}_start", "timestamptz", sort.descending, nullable=not known, mirrored=known
         )
-    if one.store in LEAST:
-        least, data_type = LEAST[one.store]
-        return Key(f"(SELECT {least} {rows}", data_type, sort.descending)
-    least = CODE_FIRST if one.kind == "token" else 'min(t COLLATE "C")'
-    held = f"(SELECT {least} FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + '=')}))"
+    first = "max" if sort.descending else "min"
+    if one.store in HELD:
+        value, data_type = HELD[one.store]
+        return Key(f"(SELECT {value.format(first=first)} {rows}", data_type, sort.descending)
+    terms = f"FROM unnest(r.terms) t WHERE starts_with(t, {literal(one.code + '=')})"
+    held = f"(SELECT {CODE_FIRST.format(first=first)} {terms})"
     if one.in_patient_column:
         held = f"COALESCE({literal(one.code + '=Patient/')} || r.patient, {held})"
     return Key(f'({held} COLLATE "C")', "text", sort.descending)

@@ -56,6 +56,8 @@ FAMILIES = {
     "two_words": "DocumentReference?_content=nausea word77",
     "common_word": "DocumentReference?_content=nausea",
     "common_word_newest_first": "DocumentReference?_content=nausea&_sort=-date",
+    "common_word_last_changed_first": "DocumentReference?_content=nausea&_sort=-_lastUpdated",
+    "common_word_and_status": "DocumentReference?_content=nausea&status=current&_sort=-date",
     "common_name": "Patient?given=sam",
     "part_of_name": "Patient?family:contains=scher7",
     "filter": "MedicationRequest?_filter=identifier eq urn:rx|7-1 or identifier eq urn:rx|7-2",

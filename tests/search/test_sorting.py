@@ -112,6 +112,46 @@ def test_every_kind_of_parameter_that_has_an_order_is_among_them():
     assert kinds == {"date", "number", "quantity", "reference", "string", "token", "uri"}
 
 
+MILLIGRAMS = {"system": UCUM, "code": "mg", "unit": "mg"}
+
+REPEATED = {
+    "Patient": {
+        "given": lambda *of: {"name": [{"given": [f"v{one}"]} for one in of]},
+        "identifier": lambda *of: {
+            "identifier": [{"system": f"urn:{9 - one}", "value": f"v{one}"} for one in of]
+        },
+        "general-practitioner": lambda *of: {
+            "generalPractitioner": [{"reference": f"Practitioner/v{one}"} for one in of]
+        },
+        "_profile": lambda *of: {"meta": {"profile": [f"http://acme.test/{one}" for one in of]}},
+    },
+    "Observation": {
+        "component-value-quantity": lambda *of: {
+            "component": [{"valueQuantity": {"value": one, **MILLIGRAMS}} for one in of]
+        },
+    },
+    "Goal": {"target-date": lambda *of: {"target": [{"dueDate": f"202{one}-01-02"} for one in of]}},
+    "Procedure": {
+        "instantiates-canonical": lambda *of: {
+            "instantiatesCanonical": [f"http://acme.test/{'x' * one}|{9 - one}" for one in of]
+        },
+    },
+}
+"""Documents with several values of a parameter, in the order of the numbers."""
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "code"), [(name, code) for name, codes in REPEATED.items() for code in codes]
+)
+async def test_of_several_values_that_counts_which_comes_first_in_the_order(shelf, resource_type, code):
+    made = REPEATED[resource_type][code]
+    for key, values in {"a": (4, 1, 6), "b": (2, 3), "c": (5,), "d": (5, 2), "e": (5, 5)}.items():
+        await shelf.put({"resourceType": resource_type, "id": key, **made(*values)})
+    await shelf.put({"resourceType": resource_type, "id": "f"})
+    assert await pages(shelf, resource_type, code) == "abdcef"
+    assert await pages(shelf, resource_type, f"-{code}") == "acdebf"
+
+
 def observation(key, **quantity):
     return {"resourceType": "Observation", "id": key, "valueQuantity": quantity}
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from service.search import compile as compiling
-from service.search import query
+from service.search import cursors, query
 from service.search.criteria import everything
 from service.search.selectivity import steady
 
@@ -37,10 +37,10 @@ FAMILIES = (
 )
 
 
-def statement(family):
+def statement(family, narrow=everything):
     resource_type, _, text = family.partition("?")
     asked = query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test", strict=True)
-    return compiling.page(asked, everything)
+    return compiling.page(asked, narrow)
 
 
 def test_the_statements_are_the_reviewed_ones():
@@ -76,3 +76,47 @@ def test_only_searches_by_name_share_one_plan():
         return steady(query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test").criteria)
 
     assert [family for family in FAMILIES if is_steady(family)] == [FAMILIES[0], FAMILIES[1], FAMILIES[3]]
+
+
+@pytest.mark.parametrize(
+    ("family", "walks"),
+    [
+        ("Observation?_content=w", True),
+        ("Observation?_content=w&_sort=-date", True),
+        ("Observation?_content=w&_sort=_id", True),
+        ("Observation?_content=w&_sort=_lastUpdated", True),
+        ("Observation?_content=w&_sort=-_lastUpdated", True),
+        ("Observation?_content=w&_sort=date", False),
+        ("Observation?_content=w&_sort=-date,-_lastUpdated", False),
+        ("Observation?_content=w&_sort=code", False),
+        ("Observation?_content=w&code=c7", False),
+        ("Observation?_content=w&date=ge2026&_sort=date", False),
+        ("Observation?_content=w&_content=v", False),
+        ("Patient?name=a&_sort=birthdate", False),
+        ("Patient?name=a&_lastUpdated=ge2026", False),
+        ("Consent?_content=w&_sort=-date", False),
+    ],
+)
+def test_rows_are_probed_only_in_the_order_of_an_index_and_where_nothing_else_narrows(family, walks):
+    assert ("crowd AS MATERIALIZED" in statement(family).sql) is walks
+
+
+def test_rows_are_not_probed_where_a_scope_narrows_the_search():
+    def narrow(resource_type):
+        return query.clauses(resource_type, "code=c7", base_url="http://fhir.test")
+
+    found = statement("Observation?_content=w&_sort=-date", narrow)
+    assert "crowd AS MATERIALIZED" not in found.sql
+    assert "websearch_to_tsquery" in found.sql
+    assert {"code=c7", "w"} <= set(found.arguments)
+
+
+@pytest.mark.parametrize("sort", ["family", "-family"])
+@pytest.mark.parametrize(
+    ("backwards", "name", "may_be_nameless"),
+    [(True, "kim", False), (True, None, True), (False, "kim", True), (False, None, True)],
+)
+def test_nobody_without_a_name_is_looked_for_before_a_name(sort, backwards, name, may_be_nameless):
+    place = cursors.write(backwards=backwards, keys=[name], row_id="p1")
+    sql = statement(f"Patient?_sort={sort}&_page={place}").sql
+    assert ("SELECT FALSE FROM index_string" in sql) is may_be_nameless
