@@ -14,7 +14,7 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from service.search.values import interval
+from service.search.values import interval, rank, shifted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +30,7 @@ def is_known(version: Version, if_none_match: str | None, known_before: datetime
     if if_none_match:
         tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_none_match.split(",")]
         return str(version.version) in tags or "*" in tags
-    return known_before is not None and version.last_updated < known_before
+    return known_before is not None and rank(version.last_updated) < rank(known_before)
 
 
 def after_http_date(text: str | None) -> datetime | None:
@@ -39,7 +39,7 @@ def after_http_date(text: str | None) -> datetime | None:
         return None
     try:
         read = parsedate_to_datetime(text)
-        return read + _SECOND if read.tzinfo is not None else None
+        return shifted(read, _SECOND) if read.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
 

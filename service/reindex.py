@@ -30,7 +30,7 @@ from models.document import parse
 from models.errors import Unavailable
 from models.principal import OPERATOR
 from models.resource import table_name
-from service import contents, integrity, search
+from service import contents, integrity, references, search, statements
 from service.context import Context, random_id
 from service.references import literals
 from service.search.extract import extract
@@ -135,7 +135,8 @@ def recipe() -> str:
     digest = blake2b(digest_size=16)
     folders = (Path(search.__file__).parent, Path(definitions.__file__).parent)
     files = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
-    for path in (*files, Path(integrity.__file__)):
+    modules = (integrity.__file__, references.__file__, statements.__file__)
+    for path in (*files, *map(Path, modules)):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.kat.elements import children, text, texts
-from service.search.values import Interval, folded, interval, term, token_term
+from service.search.values import Interval, folded, interval, rank, term, token_term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +119,9 @@ def _same_given(one: frozenset[str], other: frozenset[str]) -> bool | None:
 
 
 def _same_birth(one: Interval | None, other: Interval | None) -> bool | None:
-    return one[0] < other[1] and other[0] < one[1] if one and other else None
+    if one is None or other is None:
+        return None
+    return rank(one[0]) < rank(other[1]) and rank(other[0]) < rank(one[1])
 
 
 def _identifiers(document: dict[str, Any]) -> Iterator[Pair]:

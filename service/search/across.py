@@ -235,7 +235,8 @@ def place(asked: Across, cursor: Cursor) -> tuple[datetime | None, str]:
         *instants, resource_type = [key or "" for key in cursor.keys]
         if len(cursor.keys) != wanted or resource_type not in RESOURCE_TYPES:
             raise ValueError  # noqa: TRY301 - answered below like a time that cannot be read
-        return (datetime.fromisoformat(instants[0]) if instants else None), resource_type
+        at = cursors.read_key(instants[0], "timestamptz") if instants else None
+        return (at if isinstance(at, datetime) else None), resource_type
     except ValueError:
         raise BadRequest("The page link is not one of this search; start again at its first page.") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from service.search.values import ALWAYS, NEVER, Interval, interval
+from service.search.values import ALWAYS, NEVER, Interval, interval, rank
 
 
 def moment(value: Any) -> Interval | None:
@@ -29,7 +29,7 @@ def timing(value: Any) -> Interval | None:
     """A Timing: from the first to the last of its events, or the bounds of its repetition."""
     events = [found for event in value.get("event", ()) if event and (found := interval(event))]
     if events:
-        return min(found[0] for found in events), max(found[1] for found in events)
+        return min((found[0] for found in events), key=rank), max((found[1] for found in events), key=rank)
     bounds = value.get("repeat", {}).get("boundsPeriod")
     return period(bounds) if bounds else None
 

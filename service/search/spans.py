@@ -13,10 +13,11 @@ Source: https://hl7.org/fhir/R4/search.html#date
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from models.resource import BY_DATE, LONG
 from service.search.criteria import Clause, Criterion, Moment
+from service.search.values import ALWAYS, FIRST, NEVER
 
 SHORT = timedelta(days=1)
 """What covers more is in the index of long ones."""
@@ -48,8 +49,8 @@ def bound(criteria: Iterable[Criterion], resource_type: str) -> datetime | None:
         for moment in dated(criteria, resource_type)
         if moment.prefix in {"ge", "gt"}
     ]
-    earliest = datetime.min.replace(tzinfo=UTC) + SHORT
-    return max(ends) - SHORT if ends and max(ends) > earliest else None
+    latest = max((end for end in ends if end not in {ALWAYS, NEVER}), default=FIRST)
+    return latest - SHORT if latest > FIRST + SHORT else None
 
 
 def parts(resource_type: str, at: str) -> tuple[str, str]:

@@ -29,6 +29,12 @@ ALWAYS = datetime.max  # noqa: DTZ901 - the driver reads exactly this value as i
 NEVER = datetime.min  # noqa: DTZ901 - the driver reads exactly this value as minus infinity
 """An interval without a beginning."""
 
+LAST = (ALWAYS - datetime.resolution).replace(tzinfo=UTC)
+"""The last moment that the driver does not read as infinity; what lies beyond it is taken for it."""
+
+FIRST = (NEVER + datetime.resolution).replace(tzinfo=UTC)
+"""The first moment that the driver does not read as minus infinity."""
+
 MAX_REMEMBERED = 256
 """Characters of a text whose reading is remembered: whoever sends texts must not choose how much that is."""
 
@@ -127,13 +133,24 @@ def _interval(text: str) -> Interval | None:
     except ValueError:
         return None
     length = timedelta(minutes=1) if second is None else timedelta(seconds=1)
-    if second == "60":
-        start += length
+    passed = length if second == "60" else timedelta()
     if fraction:
         digits = min(len(fraction) - 1, 6)
-        start += timedelta(microseconds=int(fraction[1:7].ljust(6, "0")))
+        passed += timedelta(microseconds=int(fraction[1:7].ljust(6, "0")))
         length = timedelta(microseconds=10 ** (6 - digits))
-    return shifted(start, timedelta()), shifted(start, length)
+    return lasting(shifted(start, passed), shifted(start, passed + length))
+
+
+def lasting(start: datetime, end: datetime) -> Interval:
+    """Keep a time beyond an end of the calendar from being no time at all."""
+    if start == ALWAYS:
+        return LAST, ALWAYS
+    return (start, end) if rank(end) > rank(FIRST) else (NEVER, FIRST)
+
+
+def rank(moment: datetime) -> tuple[int, datetime]:
+    """Give a key that puts moments in order, the two marks before and after everything else."""
+    return (moment == ALWAYS) - (moment == NEVER), moment
 
 
 def day_interval(year: int, month: str | None, day: str | None) -> Interval:

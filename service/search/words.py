@@ -6,15 +6,16 @@
 
 Measured: a resource with displays costs 30 microseconds more to write, a note of 2.4 kB 0.3 ms, one with
 neither nothing. A second configuration besides English would double the price of a note.
-A text has at most 128 KiB in the index, so that no note is too long to be stored.
+A text has at most 128 KiB in the index, and so have displays: no resource has too many words to be stored.
 Source: https://hl7.org/fhir/R4/search.html#text
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import zip_longest
 
 from service.search.values import MAX_REMEMBERED, folded
 
@@ -41,8 +42,23 @@ _remembered = lru_cache(maxsize=4096)(_words)
 
 
 def displays(found: Iterable[str]) -> str:
-    """Join named words for the index, which splits them at the spaces."""
-    return " ".join(dict.fromkeys(found))
+    """Join named words for the index, which splits them at the spaces.
+
+    Of more than fit, every parameter keeps those at its beginning.
+    """
+    different = dict.fromkeys(found)
+    joined = " ".join(different)
+    if len(joined) * 4 <= MAX_BYTES or len(joined.encode()) <= MAX_BYTES:
+        return joined
+    return " ".join(in_turn(different)).encode()[: MAX_BYTES + 1].rpartition(b" ")[0].decode()
+
+
+def in_turn(found: Iterable[str]) -> Iterator[str]:
+    """The first word of each parameter, then the second of each, and so on."""
+    named: dict[str, list[str]] = {}
+    for word in found:
+        named.setdefault(word.partition(":")[0], []).append(word)
+    return (word for row in zip_longest(*named.values()) for word in row if word)
 
 
 def asked(code: str, text: str) -> str:
