@@ -31,6 +31,10 @@ ENOUGH = 2
 MAX_CONDITIONAL = 100
 """Conditional references of one resource; each costs a search."""
 
+MAX_CRITERIA_TEXT = 64 * 1024
+MAX_PARAMETERS = 500
+"""What a query may have that no request line carries; the same as one that does."""
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -38,16 +42,23 @@ def criteria_of(text: str) -> Pairs:
     """Read criteria written as a query string, as in ``If-None-Exist`` and conditional references.
 
     Raises:
-        BadRequest: they are not text.
+        BadRequest: they are not text, or too long.
     """
+    if len(text) > MAX_CRITERIA_TEXT:
+        raise BadRequest("The criteria are too long; ask in several requests.")
     path, mark, query = text.partition("?")
     try:
         # A question mark may also stand in a value.
         return tuple(
-            parse_qsl(query if mark and "=" not in path else text, keep_blank_values=True, errors="strict")
+            parse_qsl(
+                query if mark and "=" not in path else text,
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=MAX_PARAMETERS,
+            )
         )
     except ValueError:
-        raise BadRequest("The criteria are not valid UTF-8.") from None
+        raise BadRequest("The criteria are not valid UTF-8, or have too many parameters.") from None
 
 
 def unless_exists(target: Target, header: str | None, query: Pairs) -> str | None:

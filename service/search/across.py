@@ -34,6 +34,11 @@ from service.search.run import Connection, Page, Row
 TYPES = "_type"
 INCLUDING = frozenset({"_include", "_revinclude"})
 
+MAX_TEXT = 256 * 1024
+"""Characters that one search reads: those of its parameters, as often as it has types."""
+
+TOO_LONG = "The search is too long for so many types; name fewer in _type, or ask in several searches."
+
 
 @dataclass(slots=True)
 class Across:
@@ -71,16 +76,17 @@ def parse(
     """Read a search over the types of ``within``, each with the criteria that it is confined to.
 
     Raises:
-        BadRequest: see ``query.parse``.
+        BadRequest: see ``query.parse``; or it is too long for so many types.
     """
     lead = Query("Resource")
     understood: list[tuple[str, str]] = []
-    for name, value in pairs:
+    reader = reading.Reader(f"{base_url}/fhir/")
+    for name, value in bounded(pairs, len(within)):
         if name == TYPES:
             lead.used.append((name, value))
             continue
         try:
-            require_known(within, name, value, base_url)
+            require_known(within, name, value, reader)
         except Unknown as unknown:
             query.refuse_or_note(lead, name, unknown, strict=strict)
         else:
@@ -96,16 +102,30 @@ def parse(
     return Across(tuple(queries), shown, descending)
 
 
+def bounded(pairs: Iterable[tuple[str, str]], types: int) -> list[tuple[str, str]]:
+    """The different pairs, each of which is read for every type.
+
+    Raises:
+        BadRequest: they are too many, or too long.
+    """
+    different = list(dict.fromkeys(pairs))
+    shaping = {TYPES, *query.CONTROLS, *query.IGNORED}
+    if sum(name.partition(":")[0] not in shaping for name, _ in different) > query.MAX_CRITERIA:
+        raise BadRequest(query.TOO_MANY_CRITERIA)
+    if types * sum(len(name) + len(value) for name, value in different) > MAX_TEXT:
+        raise BadRequest(TOO_LONG)
+    return different
+
+
 def page_free(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The pairs without the place of a page."""
     return [pair for pair in pairs if pair[0] not in {cursors.PARAMETER, *query.IGNORED}]
 
 
-def require_known(types: Iterable[str], name: str, value: str, base_url: str) -> None:
+def require_known(types: Iterable[str], name: str, value: str, reader: reading.Reader) -> None:
     """Refuse a parameter that not every type has; an include is understood when one type has it."""
     missing: list[Unknown] = []
     found = 0
-    reader = reading.Reader(f"{base_url}/fhir/")
     for resource_type in types:
         try:
             query.take(Query(resource_type), reader, name, query.printable(name, value))

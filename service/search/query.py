@@ -12,7 +12,7 @@ Source: https://hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
@@ -27,6 +27,8 @@ DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_SORT_KEYS = 5
 MAX_CRITERIA = 200
+TOO_MANY_CRITERIA = f"More than {MAX_CRITERIA} criteria in one search are not supported."
+MAX_ELEMENTS = 200
 MAX_INCLUDES = 150
 """Kinds of includes of one search; ``*`` counts as all it stands for, 104 to a Patient."""
 
@@ -106,7 +108,7 @@ def take(query: Query, reader: reading.Reader, name: str, value: str) -> None:
     elif not value:
         reading.without_value(name)
     elif name == filters.PARAMETER:
-        of_filter = reading.Reader(reader.fhir_base, of_filter=True)
+        of_filter = replace(reader, of_filter=True)
         room_for_one(query).append(filters.criterion(of_filter, query.resource_type, value))
     else:
         room_for_one(query).append(reader.criterion(query.resource_type, name, value))
@@ -129,7 +131,7 @@ def clauses(resource_type: str, query_string: str, *, base_url: str) -> tuple[Cr
 def room_for_one(query: Query) -> list[Criterion]:
     """The criteria of a search, unless there are too many already."""
     if len(query.criteria) == MAX_CRITERIA:
-        raise BadRequest(f"More than {MAX_CRITERIA} criteria in one search are not supported.")
+        raise BadRequest(TOO_MANY_CRITERIA)
     return query.criteria
 
 
@@ -196,9 +198,12 @@ def take_summary(query: Query, name: str, value: str) -> None:
 
 
 def take_elements(query: Query, name: str, value: str) -> None:
-    """``_elements=status,subject``."""
-    names = tuple(part.strip().removeprefix(f"{query.resource_type}.") for part in value.split(","))
-    if not all(part.isalnum() for part in names):
+    """``_elements=status,subject``; an element of several types is ``value`` or ``value[x]``."""
+    parts = value.split(",", MAX_ELEMENTS)
+    if len(parts) > MAX_ELEMENTS:
+        raise unreadable(name, f"It names at most {MAX_ELEMENTS} elements.")
+    names = tuple(part.strip().removeprefix(f"{query.resource_type}.") for part in parts)
+    if not all(part.removesuffix("[x]").isalnum() for part in names):
         raise unreadable(name)
     query.elements = names
 
@@ -214,13 +219,20 @@ def take_include(query: Query, name: str, value: str) -> None:
     query.includes = together([*query.includes, *found])
 
 
+def told_by(include: Include) -> tuple[str, str, str | None, bool, bool]:
+    """What tells a kind of include from others."""
+    code = include.parameter.code
+    return include.source_type, code, include.target_type, include.iterate, include.reverse
+
+
 def together(includes: Iterable[Include]) -> list[Include]:
     """The different kinds of includes.
 
     Raises:
         BadRequest: they are too many.
     """
-    found = list(dict.fromkeys(includes))
+    # A parameter is told by its type and code; to hash all that is known of it takes long.
+    found = list({told_by(include): include for include in includes}.values())
     if len(found) > MAX_INCLUDES:
         raise BadRequest(f"More than {MAX_INCLUDES} kinds of includes in one search are not supported.")
     return found

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import NoReturn
 
 from models.definitions import RESOURCE_TYPES
@@ -31,12 +31,16 @@ from service.search.criteria import (
     Operand,
     Term,
 )
+from service.search.predicates import MAX_HOPS_OF_ALL, TOO_MANY
 from service.search.registry import Parameter, parameters, targets
 from service.search.values import term
 from service.search.words import DISPLAYS
 
 MAX_HOPS = 5
 MAX_VALUES = 500
+MAX_VALUES_OF_CHAINS = 25_000
+"""Values that the chains of one search may read; each branch of a chain reads them anew."""
+
 TOO_MANY_VALUES = f"More than {MAX_VALUES} values in one search parameter are not supported."
 SAFE_NAME = re.compile(r"[\w:.-]{1,80}", re.ASCII)
 
@@ -146,6 +150,25 @@ def listed(value: str) -> list[str]:
     return values
 
 
+@dataclass(slots=True)
+class Spent:
+    """What the chains of one search have taken so far: a short one without types branches to thousands."""
+
+    hops: int = 0
+    values: int = 0
+
+    def hop(self, value: str) -> None:
+        """Follow one more reference, to where a value is read.
+
+        Raises:
+            BadRequest: they are too many.
+        """
+        self.hops += 1
+        self.values += value.count(",") + 1
+        if self.hops > MAX_HOPS_OF_ALL or self.values > MAX_VALUES_OF_CHAINS:
+            raise BadRequest(TOO_MANY)
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Reads criteria for a server whose FHIR base is ``fhir_base`` (with a slash at its end)."""
@@ -153,16 +176,19 @@ class Reader:
     fhir_base: str
     of_filter: bool = False
     """What stands for a modifier is an operator of ``_filter``."""
+    spent: Spent = field(default_factory=Spent, compare=False)
 
     def criterion(self, resource_type: str, name: str, value: str, hops: int = 0) -> Criterion:
         """Read ``name=value`` as a criterion for a type.
 
         Raises:
             Unknown: there is no such parameter.
-            BadRequest: the modifier or a value cannot be read.
+            BadRequest: the modifier or a value cannot be read, or the chains of the search are too many.
         """
         if hops > MAX_HOPS:
             raise BadRequest(f"A chain of more than {MAX_HOPS} references is not supported.")
+        if hops:
+            self.spent.hop(value)
         if name.startswith("_has:"):
             return self.has(resource_type, name, value, hops)
         head, dot, rest = name.partition(".")
@@ -304,7 +330,8 @@ def bare(operand: Operand) -> str:
     return operand.text.partition("=")[2] if isinstance(operand, Term) else ""
 
 
-def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) -> list[Include]:
+@lru_cache(maxsize=1024)
+def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) -> tuple[Include, ...]:
     """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type, or to it.
 
     Raises:
@@ -312,12 +339,12 @@ def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) ->
     """
     source_type, _, rest = value.partition(":")
     if value == "*" and reverse:
-        return [
+        return tuple(
             Include(name, one, None, iterate, reverse)
             for name in RESOURCE_TYPES
             for one in parameters(name).values()
             if one.kind == "reference" and resource_type in targets(one)
-        ]
+        )
     if value == "*":
         source_type, rest = resource_type, value
     if source_type not in RESOURCE_TYPES:
@@ -334,4 +361,4 @@ def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) ->
     ]
     if not wanted:
         raise Unknown(NO_INCLUDE)
-    return [Include(source_type, one, target_type or None, iterate, reverse) for one in wanted]
+    return tuple(Include(source_type, one, target_type or None, iterate, reverse) for one in wanted)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from models.definitions import summary_elements
+from models.definitions.structures import structure
 from models.errors import BadRequest
 from service.search.query import CONTROLS, Query
 
@@ -40,7 +41,7 @@ def shaped(row: Row, query: Query) -> Row:
 def of(resource_type: str, body: str, query: Query, *, is_match: bool) -> str:
     """The part of a resource that is asked for."""
     if query.elements and is_match:
-        return part(body, frozenset(query.elements) | mandatory(resource_type))
+        return part(body, members(resource_type, query.elements) | mandatory(resource_type))
     if query.summary == "data":
         return part(body, None)
     if query.summary in {"true", "text"}:
@@ -76,31 +77,39 @@ def asked_of_read(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Query
 @cache
 def mandatory(resource_type: str) -> frozenset[str]:
     """The elements that no answer may leave out."""
-    return frozenset(summary_elements()[resource_type]["mandatory"]) | ALWAYS_SHOWN
+    return members(resource_type, summary_elements()[resource_type]["mandatory"]) | ALWAYS_SHOWN
 
 
 @cache
 def summarized(resource_type: str) -> frozenset[str]:
     """The elements of a type's summary."""
-    return frozenset(summary_elements()[resource_type]["summary"])
+    return members(resource_type, summary_elements()[resource_type]["summary"])
+
+
+def members(resource_type: str, elements: Iterable[str]) -> frozenset[str]:
+    """The members that stand for elements: ``value[x]`` and ``value`` show ``valueQuantity``."""
+    named = choices(resource_type)
+    names = [element.removesuffix("[x]") for element in elements]
+    return frozenset(names).union(*(named[name] for name in names if name in named))
+
+
+@cache
+def choices(resource_type: str) -> dict[str, frozenset[str]]:
+    """The members of each element that has a choice of types, by its name without ``[x]``."""
+    found = [(one.choice, name) for name, one in structure(resource_type).elements.items() if one.choice]
+    return {
+        choice.removesuffix("[x]"): frozenset(name for other, name in found if other == choice)
+        for choice, _ in found
+    }
 
 
 def part(body: str, wanted: frozenset[str] | None) -> str:
     """Keep the wanted members, or all but the narrative, and tag the rest's absence."""
-    members = MEMBERS.decode(body.encode())
     kept: dict[str, Any] = {
         name: value
-        for name, value in members.items()
-        if (name != "text" if wanted is None else shown(name.removeprefix("_"), wanted))
+        for name, value in MEMBERS.decode(body.encode()).items()
+        if (name != "text" if wanted is None else name.removeprefix("_") in wanted)
     }
     meta = msgspec.json.decode(kept.get("meta", b"{}"))
     kept["meta"] = meta | {"tag": [*meta.get("tag", ()), SUBSETTED]}
     return msgspec.json.encode(kept).decode()
-
-
-def shown(name: str, wanted: frozenset[str]) -> bool:
-    """Whether a member belongs to a wanted element; ``value[x]`` shows ``valueQuantity``."""
-    return name in wanted or any(
-        element.endswith("[x]") and name.startswith(element[:-3]) and name[len(element) - 3 :][:1].isupper()
-        for element in wanted
-    )
