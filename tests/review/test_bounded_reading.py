@@ -103,7 +103,13 @@ def test_includes_of_every_type_and_of_every_spelling_are_refused_soon():
     named = [("_include:iterate", f"{name}:*") for name in RESOURCE_TYPES]
     lenient = partial(all_types, strict=False)
     assert refused(lenient, *[(word, "*") for word in words], *named) == TOO_MANY_INCLUDES
-    assert refused(one_type, *[(word, "*") for word in words] * 80) == TOO_MANY_INCLUDES
+
+
+def test_every_include_of_one_type_sent_again_and_again_is_read_soon():
+    words = [f"{word}{step}" for word in ("_include", "_revinclude") for step in ("", ":iterate")]
+    with soon():
+        often, once = (one_type(*[(word, "*") for word in words] * times).includes for times in (120, 1))
+    assert often == once
 
 
 def test_an_include_sent_again_includes_no_more():
