@@ -233,7 +233,7 @@ def _row(p: dict[str, str], columns: dict[str, str], shape: Shape, source: str) 
     changes = ", ".join(f"{_quoted(name)} = {value}" for name, value in values.items())
     return f"""stored AS (UPDATE {table} SET {changes} FROM {source}
     WHERE {table}.id = {p["id"]} AND {table}.version = {p["version"]} - 1
-        AND {table}.last_updated < stamp.at RETURNING {table}.patient)"""  # noqa: S608
+        AND {table}.last_updated <= stamp.at RETURNING {table}.patient)"""  # noqa: S608
 
 
 def _history(p: dict[str, str], shape: Shape) -> str:
