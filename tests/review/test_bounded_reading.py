@@ -22,7 +22,7 @@ from service import conditional
 from service.search import across, query, summary
 
 BASE_URL = "http://fhir.test"
-BOUND = 1.0
+BOUND = 4.0
 CHAIN = "subject.subject.subject.subject.subject._id"
 TOO_MANY = "The search has too many values or chains; ask in several searches, and name the types of chains."
 TOO_LONG = "The search is too long for so many types; name fewer in _type, or ask in several searches."
