@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -193,9 +194,17 @@ def test_a_search_form_may_name_the_format(operator: httpx.Client, patient: str)
     assert operator.post("/Patient/_search", data={"_format": "ttl"}, headers=headers).status_code == 406
 
 
+def await_told(operator: httpx.Client, url: str) -> None:
+    """Wait until a history tells two changes: it waits for older transactions of the whole server."""
+    deadline = time.monotonic() + 20
+    while len(operator.get(url).json().get("entry", [])) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
 def test_history_and_versions_are_written_in_xml(operator: httpx.Client, patient: str) -> None:
     operator.put(f"/Patient/{patient}", json={**PATIENT, "id": patient, "gender": "male"})
     for url in (f"/Patient/{patient}/_history", "/Patient/_history?_count=2", "/_history?_count=2"):
+        await_told(operator, url)
         bundle = read(operator.get(url, headers={"Accept": XML}))
         assert (bundle["type"], len(bundle["entry"])) == ("history", 2)
     assert "gender" not in read(operator.get(f"/Patient/{patient}/_history/1?_format=xml"))
@@ -214,6 +223,7 @@ def test_links_keep_the_format_for_clients_that_cannot_send_headers(
                 "subject": {"reference": f"Patient/{patient}"},
             },
         )
+    await_told(operator, "/Flag/_history?_count=2")
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     data = {"patient": patient, "_count": "1", "_format": "xml", "_pretty": "true"}
     pages = [
