@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PREFIX = "/fhir"
 _BELOW = PREFIX + "/"
 _WELL_KNOWN = _BELOW + ".well-known/"
-MAX_QUERY = 64 * 1024
+MAX_QUERY = conditional.MAX_CRITERIA_TEXT
 """Characters of a query string or a form; longer lists belong into several requests."""
 
 LARGE = 64 * 1024

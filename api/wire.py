@@ -23,7 +23,7 @@ from api import binary, compression, formats
 from api.formats import Format
 from models.errors import BadRequest, FhirError, Issue, NotAcceptable
 from models.outcome import outcome
-from service import freshness
+from service import conditional, freshness
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 NOT_MODIFIED = freshness.NOT_MODIFIED
-MAX_PARAMETERS = 500
+MAX_PARAMETERS = conditional.MAX_PARAMETERS
 """Of a query string or a form."""
 
 VARY = "Accept, Accept-Encoding"

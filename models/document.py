@@ -89,7 +89,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def _quickly_read(body: bytes) -> dict[str, Any] | None:
-    """Read what is written as this module writes it, in a quarter of the strict reader's time; else None.
+    """Read what is written as this module writes it, in half of the strict reader's time; else None.
 
     When writing a document gives back the bytes that were read, no member was lost and no digit changed.
     Escapes and long numbers are the strict reader's.

@@ -229,8 +229,7 @@ def _only_creates(ctx: Context, entry: Entry) -> bool:
     Rules judge what is pending before what is stored.
     """
     ask = entry.ask
-    seeks = ask.if_none_exist is not None or conditional.sought_types(ctx, ask.document)
-    return ask.name is Name.CREATE and not seeks
+    return ask.name is Name.CREATE and not conditional.sought_types(ctx, ask.document)
 
 
 async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:

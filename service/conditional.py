@@ -33,7 +33,7 @@ MAX_CONDITIONAL = 100
 
 MAX_CRITERIA_TEXT = 64 * 1024
 MAX_PARAMETERS = 500
-"""What a query may have that no request line carries; the same as one that does."""
+"""Characters and parameters of a query, in a request line as in an entry or a header."""
 
 Pairs = tuple[tuple[str, str], ...]
 
