@@ -29,6 +29,7 @@ from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
 from service.search.cursors import PARAMETER
 from service.search.query import DEFAULT_COUNT, MAX_COUNT
+from service.search.settled import settled
 from service.search.values import Interval, interval
 from service.searchset import bundle, url_of
 
@@ -148,7 +149,7 @@ def _conditions(
     if ask.id:
         yield f"h.id = {take(ask.id, 'text')}"
     if not ask.id or asked.since:
-        yield "h.tx < pg_snapshot_xmin(pg_current_snapshot())"
+        yield settled("h")
     if asked.since:
         yield f"h.last_updated >= {take(asked.since, 'timestamptz')}"
     if asked.at:
