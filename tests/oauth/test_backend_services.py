@@ -30,7 +30,7 @@ def base64url(content):
 
 
 A_DAY = 24 * 60 * 60
-"""Seconds; the claims are made when the tests are collected, and used at the end of a slow run at the latest."""
+"""Seconds; the claims are made when the tests are collected, and used late in a slow run."""
 
 WRONG_CLAIMS = {
     "the subject differs from the issuer": {"sub": "somebody-else"},
