@@ -54,7 +54,10 @@ MAX_ALTERNATIVES = 8
 """Up to so many terms are ORed; more are probed one by one, since the planner misjudges long lists."""
 
 MAX_ARGUMENTS = 10_000
-"""Values of one statement; the driver's own limit is 32,767."""
+"""Values of one search."""
+
+MAX_ARGUMENTS_OF_ALL = 30_000
+"""Values of one statement, which may hold the searches of many types; the driver's own limit is 32,767."""
 
 MAX_HOPS_OF_ALL = 1_000
 """Tables that the chains of one search may visit; without types, a chain branches at every reference."""
@@ -97,11 +100,12 @@ class Builder:
 
     def argument(self, value: Any, data_type: str = "") -> str:
         """Add an argument and name it."""
-        if len(self.arguments) == MAX_ARGUMENTS:
+        held = len(self.arguments)
+        if held == MAX_ARGUMENTS or self.first_argument + held > MAX_ARGUMENTS_OF_ALL:
             raise BadRequest(TOO_MANY)
         self.arguments.append(value)
         cast = f"::{data_type}" if data_type else ""
-        return f"${self.first_argument + len(self.arguments) - 1}{cast}"
+        return f"${self.first_argument + held}{cast}"
 
     def alias(self) -> str:
         """A fresh alias for a table."""
