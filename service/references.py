@@ -2,7 +2,8 @@
 
     Type/id, own base URL   must exist here                (422 naming the path)
     Type?criteria           conditional: replaced by the one match, refused otherwise
-    #id, urn:, other hosts  left as they are
+    urn:uuid:…, urn:oid:…   must be an entry's fullUrl, and is its place by now   (422 likewise)
+    #id, other hosts        left as they are
 
 Source: https://hl7.org/fhir/R4/references.html
 """
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+
+_URN = ("urn:uuid:", "urn:oid:")
+NOT_HERE = "The resource referred to does not exist on this server; store it first."
+NO_ENTRY = (
+    "No entry of a transaction that is sent with it has this fullUrl; send the resource referred to too."
+)
 
 MAX_NAMED = 100
 """References that are named one by one when they lead nowhere."""
@@ -90,10 +97,10 @@ def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The references that must lead somewhere on this server: ids by type, and whether a type is unknown."""
+    """The references that must lead somewhere on this server: ids by type, and whether one never can."""
 
     ids: dict[str, list[str]]
-    has_unknown_type: bool = False
+    has_hopeless: bool = False
 
     def branches(self, first_parameter: int) -> list[str]:
         """Return one SELECT a type: (type, id, null) of what exists; parameters from ``first_parameter``."""
@@ -107,16 +114,19 @@ class Sought:
 def to_look_up(ctx: Context, named: Iterable[str]) -> Sought:
     """Choose the literal references that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
-    unknown = False
+    hopeless = False
     for reference in named:
+        if reference.startswith(_URN):
+            hopeless = True
+            continue
         target = local(reference, ctx.fhir_base)
         if target is None or "/".join(target) in ctx.pending:
             continue
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])
         else:
-            unknown = True
-    return Sought({name: ids[name] for name in sorted(ids)}, unknown)
+            hopeless = True
+    return Sought({name: ids[name] for name in sorted(ids)}, hopeless)
 
 
 async def existing(ctx: Context, sought: Sought) -> set[str]:
@@ -129,7 +139,7 @@ async def existing(ctx: Context, sought: Sought) -> set[str]:
 
 def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Container[str]) -> list[Issue]:
     """Name every reference of a document that points at nothing on this server."""
-    if not sought.has_unknown_type and all(
+    if not sought.has_hopeless and all(
         f"{name}/{key}" in found for name, keys in sought.ids.items() for key in keys
     ):
         return []
@@ -138,9 +148,11 @@ def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Conta
         target = "/".join(local(reference, ctx.fhir_base) or ())
         return target != "" and target not in found and target not in ctx.pending
 
-    text = "The resource referred to does not exist on this server; store it first."
-    paths = where(document, is_missing)
-    issues = [Issue("not-found", text, path) for path in paths[:MAX_NAMED]]
+    of_entries = set(where(document, lambda reference: reference.startswith(_URN)))
+    paths = where(document, lambda reference: reference.startswith(_URN) or is_missing(reference))
+    issues = [
+        Issue("not-found", NO_ENTRY if path in of_entries else NOT_HERE, path) for path in paths[:MAX_NAMED]
+    ]
     if len(paths) > MAX_NAMED:
         issues.append(Issue("not-found", f"{len(paths) - MAX_NAMED} more references lead nowhere."))
     return issues
