@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.audit import AuditTrail
     from service.database import Database
     from service.oauth.tokens import AccessTokens
+    from service.sealing import Seals
     from service.settings import Settings
 
 LARGE_BODY = 1024 * 1024
@@ -52,6 +53,7 @@ class Services:
     searches: Database
     audit: AuditTrail
     tokens: AccessTokens
+    seals: Seals
     capabilities: str
     """The CapabilityStatement's JSON text."""
     places: Semaphore = field(default_factory=lambda: Semaphore(PLACES))

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from api import binary, deps, formats, wire
 from api.formats import Format
-from models.errors import BadRequest, FhirError, NotAcceptable, UnsupportedMediaType
-from service import bundle, capability, conditional, provenance
+from models.errors import BadRequest, FhirError, InternalError, NotAcceptable, UnsupportedMediaType
+from service import bundle, capability, conditional, logs, provenance
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import MEMBERS, carried
@@ -54,8 +54,24 @@ async def fhir(request: Request) -> Response:
     """Answer any request below the FHIR base."""
     try:
         return await _answered(request)
+    except FhirError as refusal:
+        if refusal.status >= InternalError.status:
+            _tell(refusal, request.scope["state"]["request_id"])
+        raise
     finally:
         deps.finished(request)
+
+
+def _tell(refusal: FhirError, request_id: str) -> None:
+    """Tell the log why nothing could be answered: by which error, of what, and by names of parameters."""
+    logs.logger().warning(
+        "request not answered",
+        request_id=request_id,
+        issue_code=refusal.code,
+        error=type(refusal).__name__,
+        cause=type(refusal.__cause__).__name__,
+        parameters=list(refusal.parameters),
+    )
 
 
 async def _answered(request: Request) -> Response:
@@ -153,7 +169,7 @@ async def _performed(
     """
     unaudited: list[AuditEntry] = []
     ctx = Context(caller, cast("Connection", None), known.settings, state["request_id"], unaudited=unaudited)
-    ctx.kept = state["kept"]
+    ctx.kept, ctx.seals, ctx.hides = state["kept"], known.seals, state["hides"]
     try:
         if ask.name is Name.SEARCH:
             ctx.pools = Pools(known.database, known.searches)
@@ -190,6 +206,7 @@ async def _parameters(
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
         query += _pairs(form)
         state["manner"] = wire.negotiated(headers, dict(query))
+    state["hides"] = request.method == "POST"
     state["kept"] = tuple(pair for pair in query if pair[0] in _FOR_THE_WIRE)
     return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)
 

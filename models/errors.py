@@ -55,6 +55,8 @@ class FhirError(Exception):
         text = text or type(self).__doc__ or ""
         self.issues = tuple(issues) or (Issue(self.code, text, expression),)
         self.headers = dict(headers or {})
+        self.parameters: tuple[str, ...] = ()
+        """Names of search parameters that were asked for, where the log has to tell them."""
         super().__init__(self.issues[0].text)
 
 
