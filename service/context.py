@@ -60,6 +60,7 @@ class Context:
     it in headers must find it in the links to the next page too.
     ``seals`` seals the places of pages; ``hides`` tells that what was asked came in a body, and must not
     stand in the links of the answer.
+    ``size`` counts the bytes of the body, if it may hold a large document (see ``service/aside.py``).
     ``held`` counts the characters of the answers to a bundle's entries so far.
     ``told`` holds what was asked, for the audit trail, where the URL does not say it.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
@@ -81,6 +82,7 @@ class Context:
     kept: tuple[tuple[str, str], ...] = ()
     seals: Seals = OWN
     hides: bool = False
+    size: int = 0
     held: int = 0
     told: tuple[tuple[str, str], ...] = ()
     unaudited: list[AuditEntry] = field(default_factory=list)

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from models.document import parse
+from models.document import parse, serialize
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
 from models.principal import OPERATOR
 from service import conditional, contents, intake, integrity, read, references, rules, store, validate
 from service.access import decide
+from service.aside import LARGE, aside
 from service.interaction import Answer, Name
 from service.patching import patched
 from service.search.extract import extract
@@ -230,7 +231,9 @@ async def patch(ctx: Context, ask: Interaction) -> Answer:
         previous = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
         _require_version(previous, expected)
         whole = await contents.whole(ctx, previous)
-        document = patched(parse((whole.body or "").encode()), ask.document or {})
+        text = (whole.body or "").encode()
+        ctx.size = max(ctx.size, len(text))
+        document = await aside(ctx.size, lambda: patched(parse(text), ask.document or {}))
         await conditional.resolve_references(ctx, document)
         return await _replace(ctx, ask, document, previous, permission)
 
@@ -309,13 +312,15 @@ async def _prepared(
         Unprocessable: a reference points at nothing, or a rule is broken (422, every finding).
         Forbidden: this client may not write this resource.
     """
-    findings = validate.check(document, resource_type, second_opinion=ctx.principal is OPERATOR)
+    size = 0 if ctx.size < LARGE else len(serialize(document))
+    by_model = ctx.principal is OPERATOR
+    findings = await aside(size, lambda: validate.check(document, resource_type, second_opinion=by_model))
     if findings:
         raise Malformed(issues=findings)
-    named = references.literals(document)
+    named = await aside(size, lambda: references.literals(document))
     patient = await rules.require(ctx, resource_type, resource_id, document, named, previous)
     identified = {**document, "id": resource_id}
-    extracted = extract(resource_type, identified, base_url=ctx.settings.base_url)
+    extracted = await aside(size, lambda: extract(resource_type, identified, base_url=ctx.settings.base_url))
     if patient and extracted.columns["patient"] is None:
         extracted.columns["patient"] = patient
     extracted.columns["terms"] += integrity.terms(named, extracted.columns["patient"], ctx.fhir_base)
