@@ -44,6 +44,10 @@ ATTEMPTS = 8
 PAUSE_S = 0.005
 """Longest pause before the second attempt; twice as long before each further one."""
 
+HIDDEN = (
+    "There is no such resource for this access token, which may not choose the id of a new one; use POST."
+)
+
 _ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
 
@@ -158,7 +162,8 @@ async def by_id(ctx: Context, ask: Interaction) -> Interaction:
     if match is None and own is not None:
         await _require_free(ctx, ask.resource_type, own)
     chosen = match.id if match else own or ctx.new_id()
-    return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen})
+    drawn = match is None and own is None
+    return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen}, drawn=drawn)
 
 
 async def _require_free(ctx: Context, resource_type: str, resource_id: str) -> None:
@@ -195,6 +200,7 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
         BadRequest: the body's id is not the URL's; ``If-Match`` or ``If-None-Match`` is no entity tag.
         PreconditionFailed: ``If-Match`` names another version than the newest, or ``If-None-Match`` that one
             (``*`` any, so that the update can only create).
+        NotFound: there is none, and the caller may see only a part of the type: such a one chooses no id.
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, update)
@@ -209,6 +215,9 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
         _require_version(previous, expected)
         _require_none_of(previous, unwanted)
+        if previous is None and not (permission.unrestricted or ask.drawn):
+            # Whether the id is free would tell whether there is a resource that this caller may not see.
+            raise NotFound(HIDDEN)
         return await _replace(ctx, ask, document, previous, permission)
 
     return await persistently(ctx, attempt)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Forbidden
 from models.principal import ClientKind, Principal, Role, Scope
 from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Id, InPatient, Narrow
@@ -27,7 +28,7 @@ from service.search.query import clauses
 from service.search.registry import parameters, patient_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 DIRECTORY = frozenset(
     {
@@ -81,6 +82,29 @@ def authorize(principal: Principal, interaction: str, resource_type: str, *, bas
 def readable(principal: Principal, resource_type: str, *, base_url: str) -> Permission | None:
     """Return what the caller may read of a type, None for nothing; for asking about many types at once."""
     return _permission(principal, "r", resource_type, base_url)
+
+
+@lru_cache(maxsize=4096)
+def hidden(principal: Principal, *, base_url: str) -> Mapping[str, tuple[Criterion, ...]]:
+    """Return, by type, what must hold for rows that a caller may refer to; no types of which all are seen.
+
+    Whoever may not see a resource must not learn that it is there by a reference that is accepted. Where no
+    scope tells what may be seen of a type, everything of it can be referred to: a prescriber need not read
+    patients to prescribe. But who is confined to a patient is so there too.
+    """
+    confined = {_confined_to(principal, scope) for scope in principal.scopes}
+    found: dict[str, tuple[Criterion, ...]] = {}
+    for name in RESOURCE_TYPES:
+        seen = _permission(principal, "s", name, base_url) or _permission(principal, "r", name, base_url)
+        if seen is not None:
+            criteria = seen.criteria
+        elif None in confined or name in DIRECTORY:
+            criteria = ()
+        else:
+            criteria = (AnyOf(tuple(_of_patient(name, patient) for patient in confined if patient)),)
+        if criteria:
+            found[name] = criteria
+    return found
 
 
 def visible(principal: Principal, *, base_url: str) -> Narrow:
