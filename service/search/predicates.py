@@ -33,6 +33,7 @@ from service.search.criteria import (
     Chain,
     Clause,
     Criterion,
+    Guarded,
     Has,
     Id,
     InPatient,
@@ -138,10 +139,11 @@ class Builder:
                 held = links.chain(self, criterion, resource_type, alias)
             case Has():
                 held = links.has(self, criterion, resource_type, alias)
-            case AllOf():
-                held = self.joined(" AND ", criterion.criteria, resource_type, alias) or "TRUE"
-            case AnyOf():
-                held = self.joined(" OR ", criterion.criteria, resource_type, alias) or "FALSE"
+            case AllOf() | AnyOf():
+                word, empty = (" AND ", "TRUE") if isinstance(criterion, AllOf) else (" OR ", "FALSE")
+                held = self.joined(word, criterion.criteria, resource_type, alias) or empty
+            case Guarded():
+                held = links.guarded(self, criterion, alias)
             case Not():
                 held = f"(({self.holds(criterion.criterion, resource_type, alias)}) IS NOT TRUE)"
         return held
