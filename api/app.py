@@ -32,6 +32,7 @@ from service.audit import AuditTrail
 from service.context import utc_now
 from service.database import Database
 from service.oauth.tokens import AccessTokens
+from service.sealing import Seals
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ async def opened(settings: Settings, dsn: str) -> AsyncIterator[Services]:
     audit = AuditTrail(ledger)
     try:
         capabilities = serialize(capability.statement(settings, utc_now())).decode()
-        yield Services(settings, database, searches, audit, AccessTokens(database, settings), capabilities)
+        tokens = AccessTokens(database, settings)
+        yield Services(settings, database, searches, audit, tokens, Seals(tokens.keys), capabilities)
     finally:
         await audit.close()
         for each in (ledger, searches, database):

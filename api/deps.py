@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect
 
 from api import compression
-from models.errors import BadRequest, TooLarge, Unauthenticated
+from models.errors import BadRequest, TimedOut, TooLarge, Unauthenticated
 from service.context import random_id
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from service.audit import AuditTrail
     from service.database import Database
     from service.oauth.tokens import AccessTokens
+    from service.sealing import Seals
     from service.settings import Settings
 
 LARGE_BODY = 1024 * 1024
@@ -31,7 +32,13 @@ PLACES = 4
 """Requests with a large body that a worker process handles at a time, which bounds its memory."""
 
 IDLE_S = 30
-"""How long a request in a place may send nothing: a client that is gone must not keep others waiting."""
+"""How long a request may send nothing of its body: a client that is gone must not keep others waiting."""
+
+SLOWEST_BYTES_PER_S = 64 * 1024
+"""Half a megabit a second: a body that comes slower, after the first ``IDLE_S``, is given up.
+
+Who sends a byte now and then is never silent, and would keep a place of large bodies for ever.
+"""
 
 _PLACE = "place"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9\-._]{1,64}")
@@ -46,6 +53,7 @@ class Services:
     searches: Database
     audit: AuditTrail
     tokens: AccessTokens
+    seals: Seals
     capabilities: str
     """The CapabilityStatement's JSON text."""
     places: Semaphore = field(default_factory=lambda: Semaphore(PLACES))
@@ -102,8 +110,8 @@ async def body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLarge: the body is longer than ``limit`` bytes.
-        BadRequest: the caller went away, or fell silent, before the body was complete. Or the
-            body is not coded as it says.
+        BadRequest: the caller went away before the body was complete, or it is not coded as it says.
+        TimedOut: the body came too slowly, or not at all; the connection is closed.
         UnsupportedMediaType: its content coding is not on offer.
     """
     coding = compression.of_body(request.headers.get("content-encoding", ""))
@@ -114,26 +122,30 @@ async def body(request: Request, limit: int) -> bytes:
     if length > LARGE_BODY:
         await _take_place(request)
     try:
-        async with timeout(IDLE_S if length > LARGE_BODY else None) as patience:
+        async with timeout(IDLE_S) as patience:
             sent = await _received(request, limit, patience)
-    except (ClientDisconnect, TimeoutError):
+    except ClientDisconnect:
         raise BadRequest("The request ended before its body was complete.") from None
+    except TimeoutError:
+        raise TimedOut(headers={"Connection": "close"}) from None
     return sent if coding is None else await _unpacked(request, sent, coding, limit)
 
 
 async def _received(request: Request, limit: int, patience: Timeout) -> bytes:
     """Read all chunks; a body that turns out to be large waits for its place in the middle."""
-    loop = get_running_loop()
-    chunks = bytearray()
+    now, chunks = get_running_loop().time, bytearray()
+    began = now()
     async for chunk in request.stream():
         chunks += chunk
         if len(chunks) > limit:
             raise _too_large(limit)
-        if len(chunks) > LARGE_BODY:
+        if len(chunks) > LARGE_BODY and _PLACE not in request.scope["state"]:
             patience.reschedule(None)
+            waits = now()
             await _take_place(request)
-        if _PLACE in request.scope["state"]:
-            patience.reschedule(loop.time() + IDLE_S)
+            began += now() - waits
+        in_time = began + IDLE_S + len(chunks) / SLOWEST_BYTES_PER_S
+        patience.reschedule(min(now() + IDLE_S, in_time))
     return bytes(chunks)
 
 

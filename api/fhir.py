@@ -18,8 +18,9 @@ from starlette.routing import Route
 
 from api import binary, deps, formats, wire
 from api.formats import Format
-from models.errors import BadRequest, FhirError, NotAcceptable, UnsupportedMediaType
-from service import bundle, capability, conditional, provenance
+from models.errors import BadRequest, FhirError, InternalError, NotAcceptable, UnsupportedMediaType
+from service import bundle, capability, conditional, logs, provenance
+from service.aside import aside
 from service.context import Context, Pools
 from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
 from service.patching import MEMBERS, carried
@@ -45,6 +46,9 @@ MAX_QUERY = conditional.MAX_CRITERIA_TEXT
 LARGE = 64 * 1024
 """Bytes whose conversion, at some 10 MB a second, would keep other requests waiting noticeably."""
 
+SLOWER_THAN_JSON = 4
+"""How much longer it takes to read XML."""
+
 _WITH_BODY = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.BUNDLE, Name.OPERATION})
 _FORM = "application/x-www-form-urlencoded"
 _FOR_THE_WIRE = frozenset({"_format", "_pretty"})
@@ -54,8 +58,24 @@ async def fhir(request: Request) -> Response:
     """Answer any request below the FHIR base."""
     try:
         return await _answered(request)
+    except FhirError as refusal:
+        if refusal.status >= InternalError.status:
+            _tell(refusal, request.scope["state"]["request_id"])
+        raise
     finally:
         deps.finished(request)
+
+
+def _tell(refusal: FhirError, request_id: str) -> None:
+    """Tell the log why nothing could be answered: by which error, of what, and by names of parameters."""
+    logs.logger().warning(
+        "request not answered",
+        request_id=request_id,
+        issue_code=refusal.code,
+        error=type(refusal).__name__,
+        cause=type(refusal.__cause__).__name__,
+        parameters=list(refusal.parameters),
+    )
 
 
 async def _answered(request: Request) -> Response:
@@ -153,7 +173,8 @@ async def _performed(
     """
     unaudited: list[AuditEntry] = []
     ctx = Context(caller, cast("Connection", None), known.settings, state["request_id"], unaudited=unaudited)
-    ctx.kept = state["kept"]
+    ctx.kept, ctx.seals, ctx.hides = state["kept"], known.seals, state["hides"]
+    ctx.size = state.get("size", 0)
     try:
         if ask.name is Name.SEARCH:
             ctx.pools = Pools(known.database, known.searches)
@@ -190,6 +211,7 @@ async def _parameters(
             raise UnsupportedMediaType(f"Send the parameters of _search as {_FORM}.")
         query += _pairs(form)
         state["manner"] = wire.negotiated(headers, dict(query))
+    state["hides"] = request.method == "POST"
     state["kept"] = tuple(pair for pair in query if pair[0] in _FOR_THE_WIRE)
     return tuple(pair for pair in query if pair[0] not in _FOR_THE_WIRE)
 
@@ -201,16 +223,17 @@ async def _document(request: Request, target: Target, headers: dict[str, str]) -
     limit = deps.services(request).settings.max_body_bytes
     sent = await deps.body(request, limit)
     media_type = content_type.partition(";")[0].strip().lower()
+    size = request.scope["state"]["size"] = len(sent)
     if target.name is Name.PATCH and media_type in MEMBERS:
-        return carried(media_type, sent)
+        return await aside(size, lambda: carried(media_type, sent))
     if target.name is Name.OPERATION and not sent:
         return None
     if binary.is_raw(target, content_type, sent):
         return binary.document(target, content_type, sent, headers.get("x-security-context"))
     format_ = formats.of_body(content_type)
-    if format_ is Format.JSON or len(sent) < LARGE:
-        return formats.read(sent, format_)
-    return await to_thread(formats.read, sent, format_)
+    if format_ is Format.XML:
+        size *= SLOWER_THAN_JSON
+    return await aside(size, lambda: formats.read(sent, format_))
 
 
 def serves(path: str) -> bool:

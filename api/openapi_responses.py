@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 FHIR_JSON, FHIR_XML = (format_.value for format_ in Format)
 
-_WRITING = (400, 401, 403, 404, 406, 409, 410, 412, 413, 415, 422, 503)
+_WRITING = (400, 401, 403, 404, 406, 408, 409, 410, 412, 413, 415, 422, 503)
 
 STATUSES: dict[str, tuple[int, ...]] = {
     Name.CAPABILITIES: (200, 400, 406),
@@ -66,6 +66,7 @@ _REFUSALS: dict[int, tuple[type[errors.FhirError], str]] = {
     403: (errors.Forbidden, "The token's scopes, or rule RX-6, do not allow it."),
     404: (errors.NotFound, "There is no such resource, as far as this caller may know."),
     406: (errors.NotAcceptable, "No format or content coding on offer is acceptable."),
+    408: (errors.TimedOut, "The body came too slowly."),
     409: (
         errors.Conflict,
         "The identifier is known with other content (RX-16), or others refer to what would go.",
@@ -147,7 +148,7 @@ def refusals() -> dict[str, Json]:
 
 def of_operation(name: str, resource_type: str, *, has_body: bool) -> dict[str, Json]:
     """List the responses of one operation by status."""
-    statuses = {*STATUSES[name], *((413, 415) if has_body else ())}
+    statuses = {*STATUSES[name], *((408, 413, 415) if has_body else ())}
     return {str(status): _response(status, name, resource_type) for status in sorted(statuses)}
 
 

@@ -7,8 +7,9 @@
     ├── Forbidden 403            ├── TooLarge 413
     ├── NotFound 404             ├── UnsupportedMediaType 415
     ├── MethodNotAllowed 405     ├── Unprocessable 422
-    ├── NotAcceptable 406        ├── TooCostly 503
-    └── InternalError 500        └── Unavailable 503
+    ├── NotAcceptable 406        ├── InternalError 500
+    ├── TimedOut 408             ├── TooCostly 503
+    └────────────────────────────┴── Unavailable 503
 
 Raise the narrowest class, with a text the caller can act on and a FHIRPath ``expression``. Several
 findings travel in one error (``issues``), so that a caller mends everything in one round.
@@ -54,6 +55,8 @@ class FhirError(Exception):
         text = text or type(self).__doc__ or ""
         self.issues = tuple(issues) or (Issue(self.code, text, expression),)
         self.headers = dict(headers or {})
+        self.parameters: tuple[str, ...] = ()
+        """Names of search parameters that were asked for, where the log has to tell them."""
         super().__init__(self.issues[0].text)
 
 
@@ -102,6 +105,13 @@ class NotAcceptable(FhirError):
 
     status = 406
     code = "not-supported"
+
+
+class TimedOut(FhirError):
+    """The request took too long to arrive; send its body faster."""
+
+    status = 408
+    code = "timeout"
 
 
 class Conflict(FhirError):

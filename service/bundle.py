@@ -13,6 +13,7 @@ Source: https://hl7.org/fhir/R4/http.html#transaction
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from http import HTTPStatus
@@ -27,6 +28,7 @@ from models.principal import OPERATOR
 from service import conditional, freshness, intake, integrity, provenance, store, write
 from service import entries as reading
 from service.access import decide
+from service.aside import LARGE, aside
 from service.entries import placed
 from service.interaction import Answer, Interaction, Name
 from service.kat.elements import text
@@ -70,7 +72,9 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
         urls = Counter(text(item, "fullUrl") for item in items)
         answers = [await _batched(ctx, item, number, ask, urls) for number, item in enumerate(items)]
         return _response(ctx, kind, answers, ask)
-    entries = [reading.read(ctx, item, number, ask) for number, item in enumerate(items)]
+    entries = await aside(
+        ctx.size, lambda: [reading.read(ctx, item, number, ask) for number, item in enumerate(items)]
+    )
     return _response(ctx, kind, await _transaction(ctx, entries, ask), ask)
 
 
@@ -136,13 +140,17 @@ async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
     _refuse_double_targets(entries)
     places = _places(entries)
     identified = []
-    for entry in entries:
-        document = rewritten(entry.ask.document, Places(places, entry.root))
+    documents = await aside(ctx.size, lambda: _relinked(entries, places))
+    for entry, document in zip(entries, documents, strict=True):
         identified.append(replace(entry, ask=structs.replace(entry.ask, document=document)))
         # What an entry carries that stores nothing must not stand in for a resource.
         if document is not None and entry.known is None and entry.ask.name in _STORES:
             ctx.pending[f"{entry.ask.resource_type}/{entry.ask.id}"] = document
     return identified
+
+
+def _relinked(entries: list[Entry], places: dict[str, str]) -> list[dict[str, Any] | None]:
+    return [rewritten(entry.ask.document, Places(places, entry.root)) for entry in entries]
 
 
 def _places(entries: list[Entry]) -> dict[str, str]:
@@ -210,7 +218,11 @@ def _claimed(ask: Interaction) -> tuple[store.Claim | None, conditional.Pairs | 
 
 async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
     answers: dict[int, Answer | FhirError] = {}
-    for entry in in_turn(ctx, entries):
+    turns = await aside(ctx.size, lambda: in_turn(ctx, entries))
+    for entry in turns:
+        if ctx.size >= LARGE:
+            # Creations that wait to be sent together would hold up other requests.
+            await asyncio.sleep(0)
         if not _only_creates(ctx, entry):
             await store.flush(ctx)
         try:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from service.sealing import OWN, Seals
+
 if TYPE_CHECKING:
     from models.principal import Principal
     from service.audit import AuditEntry
@@ -56,8 +58,11 @@ class Context:
     plan it needs; such a Context has no ``connection`` of its own.
     ``kept`` holds what the request says about the form of its answer in the URL: a client that cannot say
     it in headers must find it in the links to the next page too.
+    ``seals`` seals the places of pages; ``hides`` tells that what was asked came in a body, and must not
+    stand in the links of the answer.
+    ``size`` counts the bytes of the body, if it may hold a large document (see ``service/aside.py``).
     ``held`` counts the characters of the answers to a bundle's entries so far.
-    ``told`` holds what an operation was given, for the audit trail, wherever in the request it stood.
+    ``told`` holds what was asked, for the audit trail, where the URL does not say it.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
     """
@@ -75,6 +80,9 @@ class Context:
     in_bundle: bool = False
     pools: Pools | None = None
     kept: tuple[tuple[str, str], ...] = ()
+    seals: Seals = OWN
+    hides: bool = False
+    size: int = 0
     held: int = 0
     told: tuple[tuple[str, str], ...] = ()
     unaudited: list[AuditEntry] = field(default_factory=list)

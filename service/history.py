@@ -23,7 +23,7 @@ from models.definitions import RESOURCE_TYPES
 from models.document import serialize
 from models.errors import BadRequest, Forbidden, NotFound
 from models.resource import table_name
-from service import contents, store
+from service import contents, paging, store
 from service.access import decide
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
@@ -31,7 +31,7 @@ from service.search.cursors import PARAMETER
 from service.search.query import DEFAULT_COUNT, MAX_COUNT
 from service.search.settled import settled
 from service.search.values import Interval, interval
-from service.searchset import bundle, url_of
+from service.searchset import bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -211,9 +211,9 @@ def _place(text: str | None) -> Place | None:
     return Place(_EPOCH + timedelta(microseconds=int(match[2])), int(match[3]), newer=match[1] == "newer")
 
 
-def _spelled(row: Told, *, newer: bool) -> tuple[str, str]:
+def _spelled(row: Told, *, newer: bool) -> str:
     micros = (row.version.last_updated - _EPOCH) // timedelta(microseconds=1)
-    return PARAMETER, f"{'newer' if newer else 'older'}-{micros}-{row.seq}"
+    return f"{'newer' if newer else 'older'}-{micros}-{row.seq}"
 
 
 def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told], *, more: bool) -> str:
@@ -221,15 +221,14 @@ def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told]
     shown = rows[::-1] if backwards else rows
     has_newer = more if backwards else asked.place is not None
     has_older = True if backwards else more
-    path = "/".join(filter(None, (ctx.fhir_base, ask.resource_type, ask.id, "_history")))
-    used = [*asked.used, *ctx.kept]
-    links = [("self", url_of(path, used))]
+    path = "/".join(filter(None, (ask.resource_type, ask.id, "_history")))
+    links = [("self", paging.url_of(ctx, path, asked.used))]
     if shown and (has_newer or has_older):
-        links.append(("first", url_of(path, used)))
+        links.append(("first", paging.url_of(ctx, path, asked.used)))
     if shown and has_newer:
-        links.append(("previous", url_of(path, [*used, _spelled(shown[0], newer=True)])))
+        links.append(("previous", paging.url_of(ctx, path, asked.used, _spelled(shown[0], newer=True))))
     if shown and has_older:
-        links.append(("next", url_of(path, [*used, _spelled(shown[-1], newer=False)])))
+        links.append(("next", paging.url_of(ctx, path, asked.used, _spelled(shown[-1], newer=False))))
     return bundle("history", None, links, [_entry(ctx.fhir_base, told) for told in shown])
 
 

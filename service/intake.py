@@ -92,12 +92,16 @@ async def held(ctx: Context, claim: Claim) -> Version | None:
 
     Raises:
         Gone: the order was deleted.
+        HeldByAnother: it was, and the caller could not have seen it.
     """
     found = await store.holder(ctx, "MedicationRequest", claim)
     if found is None:
         return None
     current = await store.current(ctx, "MedicationRequest", found[0])
     if current is None or current.body is None:
+        claimed = await store.version(ctx, "MedicationRequest", *found)
+        if claimed is not None:
+            await _require_told(ctx, claimed, "c")
         raise Gone("RX-16: This prescription was deleted here; it is not stored again.")
     return current
 

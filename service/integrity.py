@@ -26,6 +26,7 @@ from models.resource import WITHOUT_PATIENT, table_name
 from service.access import decide
 from service.references import local
 from service.search import compile as compiled
+from service.search.links import REFERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from service.context import Context
     from service.search.criteria import Narrow
 
-_TERM = ":ref="
+_TERM = REFERS
 """No search parameter has this name."""
 
 _BY_TERM = f"r.terms @> ARRAY['{_TERM}' || wanted.key]"

@@ -80,7 +80,8 @@ class Interaction(msgspec.Struct, frozen=True):
 
     ``document`` is the parsed body, ``query`` the decoded parameters in order, ``strict`` whether unknown
     parameters are refused, ``prefer`` the explicit return preference, ``provenance`` what X-Provenance held.
-    For a creation, ``id`` is empty or the id that a transaction has given in advance.
+    For a creation, ``id`` is empty or the id that a transaction has given in advance; ``drawn`` tells that
+    the id of an update was given here too, because its criteria match nothing.
     """
 
     name: Name
@@ -98,6 +99,7 @@ class Interaction(msgspec.Struct, frozen=True):
     strict: bool = False
     prefer: str = ""
     provenance: dict[str, Any] | None = None
+    drawn: bool = False
 
     @property
     def title(self) -> str:

@@ -29,10 +29,10 @@ import structlog
 
 FIELDS = frozenset(
     {
-        "at", "attempt", "bytes_in", "bytes_out", "client_id", "count", "duration_ms", "error", "event",
-        "host", "interaction", "issue_code", "level", "logger", "method", "migration", "outcome", "port",
-        "process_id", "request_id", "resource_type", "role", "route", "rule", "status", "time", "token_id",
-        "user_id", "version", "workers",
+        "at", "attempt", "bytes_in", "bytes_out", "cause", "client_id", "count", "duration_ms", "error",
+        "event", "host", "interaction", "issue_code", "level", "logger", "method", "migration", "outcome",
+        "parameters", "port", "process_id", "request_id", "resource_type", "role", "route", "rule",
+        "status", "time", "token_id", "user_id", "version", "workers",
     }
 )  # fmt: skip
 """What a line may hold. None of them is ever the content of a resource, a query or a header."""

@@ -22,6 +22,7 @@ from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
 from service.operations import deeds
 from service.search.compile import MAX_BYTES
+from service.search.query import known_names
 
 if TYPE_CHECKING:
     from models.principal import Principal
@@ -69,6 +70,8 @@ async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
         answer = await _bounded(ctx, ask, deed)
     except FhirError as refusal:
         ctx.unaudited.append(_entry(ctx, ask, refusal.status))
+        if refusal.status == TooCostly.status:
+            refusal.parameters = known_names(ctx.told or ask.query)
         raise
     if not answer.audited:
         ctx.unaudited.append(_entry(ctx, ask, answer.status))
@@ -112,7 +115,7 @@ def unread(principal: Principal | None, target: Target, request_id: str, status:
 
 def _entry(ctx: Context, ask: Interaction, status: int) -> AuditEntry:
     principal = ctx.principal
-    asked = ask.query or ctx.told
+    asked = ctx.told or ask.query
     return AuditEntry(
         recorded=ctx.now(),
         request_id=ctx.request_id,

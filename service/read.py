@@ -15,7 +15,7 @@ from msgspec import structs
 from models.definitions import RESOURCE_TYPES
 from models.errors import Forbidden, Gone, NotFound
 from models.resource import table_name
-from service import searchset, store
+from service import paging, searchset, store
 from service.access import decide
 from service.interaction import Answer, Interaction, Version
 from service.search import across, compartments, query, run, summary
@@ -25,6 +25,8 @@ from service.search.explain import explained
 from service.search.selectivity import steady
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from service.access.decide import Permission
     from service.context import Context
 
@@ -81,12 +83,17 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
     """
     base_url = ctx.settings.base_url
     permission = decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
-    asked = query.parse(ask.resource_type, ask.query, base_url=base_url, strict=ask.strict)
+    path = (
+        f"{compartments.OWNER}/{ask.compartment}/{ask.resource_type}"
+        if ask.compartment
+        else ask.resource_type
+    )
+    given = await paging.opened(ctx, path, ask.query)
+    asked = query.parse(ask.resource_type, given.pairs, base_url=base_url, strict=ask.strict)
+    given.require(asked.used)
     require_operator(ctx, explains=asked.explain)
     narrow = decide.visible(ctx.principal, base_url=base_url)
-    path = ask.resource_type
     if ask.compartment:
-        path = f"{compartments.OWNER}/{ask.compartment}/{path}"
         asked.criteria.insert(0, compartments.criterion(ask.resource_type, ask.compartment))
     keeps_plan = steady((*asked.criteria, *permission.criteria))
     async with ctx.connected(keeps_plan=keeps_plan) as connection:
@@ -95,7 +102,7 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
         statement = compiled.page(asked, narrow, now=ctx.now())
         keys, sql = (statement.keys, statement.sql) if statement else ((), "nothing is visible")
         asked.issues += explained(asked.criteria, keys, sql)
-    return Answer(200, document=searchset.searchset(ctx, asked, page, path=path))
+    return Answer(200, document=await searchset.searchset(ctx, asked, page, path=path))
 
 
 async def search_system(ctx: Context, ask: Interaction) -> Answer:
@@ -106,8 +113,11 @@ async def search_system(ctx: Context, ask: Interaction) -> Answer:
         Forbidden: a type that is named may not be searched, or none may.
     """
     base_url = ctx.settings.base_url
-    within = searchable(ctx, ask)
-    asked = across.parse(within, ask.query, base_url=base_url, strict=ask.strict)
+    path = f"{compartments.OWNER}/{ask.compartment}/*" if ask.compartment else ""
+    given = await paging.opened(ctx, path, ask.query)
+    within = searchable(ctx, ask, given.pairs)
+    asked = across.parse(within, given.pairs, base_url=base_url, strict=ask.strict)
+    given.require(asked.lead.used)
     require_operator(ctx, explains=asked.lead.explain)
     narrow = decide.visible(ctx.principal, base_url=base_url)
     async with ctx.connected(keeps_plan=False) as connection:
@@ -116,17 +126,18 @@ async def search_system(ctx: Context, ask: Interaction) -> Answer:
         sql, _ = across.statement(asked, narrow, now=ctx.now())
         criteria = [AllOf(tuple(one.criteria)) for one in asked.queries]
         asked.lead.issues += explained(criteria, (), sql, across.order_by(asked, "", across=True))
-    path = f"{compartments.OWNER}/{ask.compartment}/*" if ask.compartment else ""
-    return Answer(200, document=searchset.searchset(ctx, asked.lead, page, path=path))
+    return Answer(200, document=await searchset.searchset(ctx, asked.lead, page, path=path))
 
 
-def searchable(ctx: Context, ask: Interaction) -> dict[str, tuple[Criterion, ...]]:
+def searchable(
+    ctx: Context, ask: Interaction, pairs: Iterable[tuple[str, str]]
+) -> dict[str, tuple[Criterion, ...]]:
     """Choose the types of a search over several, each with the criterion of the compartment if there is one.
 
     Raises:
         Forbidden: a type that is named may not be searched, or none may.
     """
-    named = across.named_types(ask.query)
+    named = across.named_types(pairs)
     offered = compartments.members() if ask.compartment else RESOURCE_TYPES
     found: dict[str, tuple[Criterion, ...]] = {}
     for name in named or offered:

@@ -1,8 +1,9 @@
 """Literal references: which resources a document points at, and whether they are there.
 
-    Type/id, own base URL   must exist here                (422 naming the path)
+    Type/id, own base URL   must exist here, for the caller  (422 naming the path)
     Type?criteria           conditional: replaced by the one match, refused otherwise
-    #id, urn:, other hosts  left as they are
+    urn:uuid:…, urn:oid:…   must be an entry's fullUrl, and is its place by now   (422 likewise)
+    #id, other hosts        left as they are
 
 Source: https://hl7.org/fhir/R4/references.html
 """
@@ -10,22 +11,32 @@ Source: https://hl7.org/fhir/R4/references.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from msgspec.json import decode
 
 from models.definitions import RESOURCE_TYPES
-from models.document import serialize
+from models.document import parse, serialize
 from models.errors import Issue
 from models.resource import table_name
+from service.access import decide
+from service.search import compile as compiled
 
 if TYPE_CHECKING:
     from service.context import Context
+    from service.interaction import Version
+    from service.search.criteria import Criterion
 
 _REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+
+_URN = ("urn:uuid:", "urn:oid:")
+NOT_HERE = "The resource referred to does not exist on this server; store it first."
+NO_ENTRY = (
+    "No entry of a transaction that is sent with it has this fullUrl; send the resource referred to too."
+)
 
 MAX_NAMED = 100
 """References that are named one by one when they lead nowhere."""
@@ -90,46 +101,73 @@ def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The references that must lead somewhere on this server: ids by type, and whether a type is unknown."""
+    """The references that must lead somewhere on this server: ids by type, and whether one never can.
+
+    Of the ids, ``kept`` are those that the resource referred to before. ``hidden`` are the criteria, by type,
+    that anything else must satisfy for this caller: what may not be seen does not exist.
+    """
 
     ids: dict[str, list[str]]
-    has_unknown_type: bool = False
+    has_hopeless: bool = False
+    kept: tuple[str, ...] = ()
+    hidden: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)
 
-    def branches(self, first_parameter: int) -> list[str]:
-        """Return one SELECT a type: (type, id, null) of what exists; parameters from ``first_parameter``."""
-        return [
-            f"SELECT '{name}', id, NULL FROM {table_name(name)} "  # noqa: S608 - names of our own tables
-            f"WHERE id = ANY(${number}::text[]) AND NOT deleted"
-            for number, name in enumerate(self.ids, start=first_parameter)
-        ]
+    def lookups(self, first_parameter: int) -> tuple[list[str], list[Any]]:
+        """Return one SELECT a type, (type, id, null) of what exists, and their values."""
+        selections: list[str] = []
+        values: list[Any] = []
+        for name, ids in self.ids.items():
+            selection = (
+                f"SELECT '{name}', r.id, NULL FROM {table_name(name)} r "  # noqa: S608 - a table of ours
+                f"WHERE r.id = ANY(${first_parameter + len(values)}::text[]) AND NOT r.deleted"
+            )
+            values.append(ids)
+            if name in self.hidden:
+                place = first_parameter + len(values)
+                values.append(list(self.kept))
+                seen, more = compiled.predicate(name, self.hidden[name], "r", place + 1)
+                values += more
+                selection += f" AND ('{name}/' || r.id = ANY(${place}::text[]) OR ({seen}))"
+            selections.append(selection)
+        return selections, values
 
 
-def to_look_up(ctx: Context, named: Iterable[str]) -> Sought:
+def to_look_up(ctx: Context, named: Iterable[str], previous: Version | None) -> Sought:
     """Choose the literal references that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
-    unknown = False
+    hopeless = False
     for reference in named:
+        if reference.startswith(_URN):
+            hopeless = True
+            continue
         target = local(reference, ctx.fhir_base)
         if target is None or "/".join(target) in ctx.pending:
             continue
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])
         else:
-            unknown = True
-    return Sought({name: ids[name] for name in sorted(ids)}, unknown)
+            hopeless = True
+    ids = {name: ids[name] for name in sorted(ids)}
+    hidden = decide.hidden(ctx.principal, base_url=ctx.settings.base_url)
+    if hidden.keys().isdisjoint(ids):
+        return Sought(ids, hopeless)
+    stored = previous.body if previous and previous.body else "{}"
+    before = (local(reference, ctx.fhir_base) for reference in literals(parse(stored.encode())))
+    return Sought(ids, hopeless, tuple("/".join(target) for target in before if target), hidden)
 
 
 async def existing(ctx: Context, sought: Sought) -> set[str]:
     """Look up references in one round trip; returns those that exist, as ``Type/id``."""
     if not sought.ids:
         return set()
-    rows = await ctx.connection.fetch(" UNION ALL ".join(sought.branches(1)), *sought.ids.values())
+    selections, values = sought.lookups(1)
+    rows = await ctx.connection.fetch(" UNION ALL ".join(selections), *values)
     return {f"{row[0]}/{row[1]}" for row in rows}
 
 
 def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Container[str]) -> list[Issue]:
     """Name every reference of a document that points at nothing on this server."""
-    if not sought.has_unknown_type and all(
+    if not sought.has_hopeless and all(
         f"{name}/{key}" in found for name, keys in sought.ids.items() for key in keys
     ):
         return []
@@ -138,9 +176,11 @@ def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Conta
         target = "/".join(local(reference, ctx.fhir_base) or ())
         return target != "" and target not in found and target not in ctx.pending
 
-    text = "The resource referred to does not exist on this server; store it first."
-    paths = where(document, is_missing)
-    issues = [Issue("not-found", text, path) for path in paths[:MAX_NAMED]]
+    of_entries = set(where(document, lambda reference: reference.startswith(_URN)))
+    paths = where(document, lambda reference: reference.startswith(_URN) or is_missing(reference))
+    issues = [
+        Issue("not-found", NO_ENTRY if path in of_entries else NOT_HERE, path) for path in paths[:MAX_NAMED]
+    ]
     if len(paths) > MAX_NAMED:
         issues.append(Issue("not-found", f"{len(paths) - MAX_NAMED} more references lead nowhere."))
     return issues

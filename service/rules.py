@@ -51,7 +51,7 @@ async def require(
     await require_own(
         ctx, resource_type, resource_id, [document, *_replaced(ctx, previous)], creates=previous is None
     )
-    sought = references.to_look_up(ctx, named)
+    sought = references.to_look_up(ctx, named, previous)
     findings, found, patient = await _judged(ctx, resource_type, document, sought)
     forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
     if forbidden:

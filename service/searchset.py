@@ -8,11 +8,10 @@ Source: https://hl7.org/fhir/R4/bundle.html
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from models.document import serialize
 from models.outcome import outcome
-from service.search import cursors
+from service import paging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,15 +23,14 @@ if TYPE_CHECKING:
 Pairs = list[tuple[str, str]]
 
 
-def searchset(ctx: Context, asked: Query, page: Page, *, path: str = "") -> str:
-    """Render one page of matches with what they include; ``path`` is its place if that is not the type."""
+async def searchset(ctx: Context, asked: Query, page: Page, *, path: str) -> str:
+    """Render one page of matches with what they include; ``path`` is where it was searched."""
     base = ctx.fhir_base
     entries = entries_of(base, page.rows)
     if asked.issues:
         found = outcome(asked.issues).decode()
         entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
-    url, used = f"{base}/{path or asked.resource_type}".rstrip("/"), [*asked.used, *ctx.kept]
-    links = _links(url, used, page, asked.cursor is not None)
+    links = await _links(ctx, path, asked, page)
     return bundle("searchset", page.total, links, entries)
 
 
@@ -44,18 +42,15 @@ def entries_of(base: str, rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def _links(url: str, used: Pairs, page: Page, is_later: bool) -> Pairs:  # noqa: FBT001 - private
-    links = [("self", url_of(url, used)), ("first", url_of(url, used))]
-    if page.previous:
-        links.append(("previous", url_of(url, [*used, (cursors.PARAMETER, page.previous)])))
-    if page.next:
-        links.append(("next", url_of(url, [*used, (cursors.PARAMETER, page.next)])))
-    return links if is_later or page.next else links[:1]
-
-
-def url_of(url: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """Add parameters to an address."""
-    return f"{url}?{urlencode(pairs, quote_via=quote, safe='/:,$')}" if pairs else url
+async def _links(ctx: Context, path: str, asked: Query, page: Page) -> Pairs:
+    links = [("self", paging.url_of(ctx, path, asked.used))]
+    if asked.cursor is None and not page.next:
+        return links
+    places = {"first": "", "previous": page.previous, "next": page.next}
+    for relation, place in places.items():
+        if place is not None:
+            links.append((relation, await paging.linked(ctx, path, asked.used, place)))
+    return links
 
 
 def bundle(kind: str, total: int | None, links: Pairs, entries: Sequence[str]) -> str:

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from models.document import parse
+from models.document import parse, serialize
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
 from models.principal import OPERATOR
 from service import conditional, contents, intake, integrity, read, references, rules, store, validate
 from service.access import decide
+from service.aside import LARGE, aside
 from service.interaction import Answer, Name
 from service.patching import patched
 from service.search.extract import extract
@@ -42,6 +43,10 @@ ATTEMPTS = 8
 
 PAUSE_S = 0.005
 """Longest pause before the second attempt; twice as long before each further one."""
+
+HIDDEN = (
+    "There is no such resource for this access token, which may not choose the id of a new one; use POST."
+)
 
 _ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
@@ -157,7 +162,8 @@ async def by_id(ctx: Context, ask: Interaction) -> Interaction:
     if match is None and own is not None:
         await _require_free(ctx, ask.resource_type, own)
     chosen = match.id if match else own or ctx.new_id()
-    return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen})
+    drawn = match is None and own is None
+    return structs.replace(ask, id=chosen, query=(), document={**document, "id": chosen}, drawn=drawn)
 
 
 async def _require_free(ctx: Context, resource_type: str, resource_id: str) -> None:
@@ -194,6 +200,7 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
         BadRequest: the body's id is not the URL's; ``If-Match`` or ``If-None-Match`` is no entity tag.
         PreconditionFailed: ``If-Match`` names another version than the newest, or ``If-None-Match`` that one
             (``*`` any, so that the update can only create).
+        NotFound: there is none, and the caller may see only a part of the type: such a one chooses no id.
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, update)
@@ -208,6 +215,9 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
         _require_version(previous, expected)
         _require_none_of(previous, unwanted)
+        if previous is None and not (permission.unrestricted or ask.drawn):
+            # Whether the id is free would tell whether there is a resource that this caller may not see.
+            raise NotFound(HIDDEN)
         return await _replace(ctx, ask, document, previous, permission)
 
     return await persistently(ctx, attempt)
@@ -230,7 +240,9 @@ async def patch(ctx: Context, ask: Interaction) -> Answer:
         previous = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
         _require_version(previous, expected)
         whole = await contents.whole(ctx, previous)
-        document = patched(parse((whole.body or "").encode()), ask.document or {})
+        text = (whole.body or "").encode()
+        ctx.size = max(ctx.size, len(text))
+        document = await aside(ctx.size, lambda: patched(parse(text), ask.document or {}))
         await conditional.resolve_references(ctx, document)
         return await _replace(ctx, ask, document, previous, permission)
 
@@ -309,13 +321,15 @@ async def _prepared(
         Unprocessable: a reference points at nothing, or a rule is broken (422, every finding).
         Forbidden: this client may not write this resource.
     """
-    findings = validate.check(document, resource_type, second_opinion=ctx.principal is OPERATOR)
+    size = 0 if ctx.size < LARGE else len(serialize(document))
+    by_model = ctx.principal is OPERATOR
+    findings = await aside(size, lambda: validate.check(document, resource_type, second_opinion=by_model))
     if findings:
         raise Malformed(issues=findings)
-    named = references.literals(document)
+    named = await aside(size, lambda: references.literals(document))
     patient = await rules.require(ctx, resource_type, resource_id, document, named, previous)
     identified = {**document, "id": resource_id}
-    extracted = extract(resource_type, identified, base_url=ctx.settings.base_url)
+    extracted = await aside(size, lambda: extract(resource_type, identified, base_url=ctx.settings.base_url))
     if patient and extracted.columns["patient"] is None:
         extracted.columns["patient"] = patient
     extracted.columns["terms"] += integrity.terms(named, extracted.columns["patient"], ctx.fhir_base)

@@ -10,6 +10,7 @@ and pages are narrowed in SQL and nothing is filtered afterwards. Several scopes
     patient/…                the launch patient's compartment; directory types may be read
     user/… of a patient      their own compartment, likewise
     user/… of a coach        directory types: a coach gives no treatment and sees none (rule PR-11)
+    a Binary                 whoever may read its ``securityContext``; confined callers no other
 
 Source: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
 """
@@ -20,14 +21,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Forbidden
 from models.principal import ClientKind, Principal, Role, Scope
-from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Id, InPatient, Narrow
+from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Guarded, Id, InPatient, Narrow
 from service.search.query import clauses
 from service.search.registry import parameters, patient_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 DIRECTORY = frozenset(
     {
@@ -42,6 +44,9 @@ DIRECTORY = frozenset(
     }
 )
 """Types that tell nothing about a patient."""
+
+GUARDED = "Binary"
+"""The type of which ``securityContext`` says who may see it: https://hl7.org/fhir/R4/binary.html#security"""
 
 _WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 
@@ -83,6 +88,29 @@ def readable(principal: Principal, resource_type: str, *, base_url: str) -> Perm
     return _permission(principal, "r", resource_type, base_url)
 
 
+@lru_cache(maxsize=4096)
+def hidden(principal: Principal, *, base_url: str) -> Mapping[str, tuple[Criterion, ...]]:
+    """Return, by type, what must hold for rows that a caller may refer to; no types of which all are seen.
+
+    Whoever may not see a resource must not learn that it is there by a reference that is accepted. Where no
+    scope tells what may be seen of a type, everything of it can be referred to: a prescriber need not read
+    patients to prescribe. But who is confined to a patient is so there too.
+    """
+    confined = {_confined_to(principal, scope) for scope in principal.scopes}
+    found: dict[str, tuple[Criterion, ...]] = {}
+    for name in RESOURCE_TYPES:
+        seen = _permission(principal, "s", name, base_url) or _permission(principal, "r", name, base_url)
+        if seen is not None:
+            criteria = seen.criteria
+        elif None in confined or name in DIRECTORY:
+            criteria = ()
+        else:
+            criteria = (AnyOf(tuple(_of_patient(name, patient) for patient in confined if patient)),)
+        if criteria:
+            found[name] = criteria
+    return found
+
+
 def visible(principal: Principal, *, base_url: str) -> Narrow:
     """Return the narrowing of every type that a search may touch by include, chain or ``_has``."""
 
@@ -111,10 +139,25 @@ def _permission(
     ]
     if not alternatives:
         return None
+    guard = _guard(principal, base_url) if resource_type == GUARDED and interaction != "c" else ()
     if () in alternatives:
-        return Permission()
-    criteria = (AnyOf(tuple(AllOf(criteria) for criteria in alternatives)),)
-    return Permission(criteria, by_content=any(scope.query for scope in scopes))
+        return Permission(guard, by_content=bool(guard))
+    criteria = (AnyOf(tuple(AllOf(criteria) for criteria in alternatives)), *guard)
+    return Permission(criteria, by_content=bool(guard) or any(scope.query for scope in scopes))
+
+
+def _guard(principal: Principal, base_url: str, *, required: bool = False) -> tuple[Criterion, ...]:
+    """Require that a caller may read what stands in for a Binary; nothing where they may read everything."""
+    readable = {
+        name: permission.criteria
+        for name in RESOURCE_TYPES
+        if name != GUARDED and (permission := _permission(principal, "r", name, base_url)) is not None
+    }
+    whole = tuple(name for name, criteria in readable.items() if not criteria)
+    if len(whole) == len(RESOURCE_TYPES) - 1:
+        return ()
+    parts = tuple((name, criteria) for name, criteria in readable.items() if criteria)
+    return (Guarded(whole, parts, required),)
 
 
 def _rows(
@@ -131,6 +174,8 @@ def _rows(
     patient = _confined_to(principal, scope)
     if patient is None or reads_directory:
         yield asked
+    elif patient and resource_type == GUARDED:
+        yield (*asked, *_guard(principal, base_url, required=True))
     elif patient and resource_type not in DIRECTORY:
         yield (*asked, _of_patient(resource_type, patient))
 

@@ -148,12 +148,18 @@ async def gather(
     pending = {key: value for key, value in (pending or {}).items() if key.partition("/")[0] in TYPES}
     sought = _sought(document, writer, fhir_base, pending)
     sql, arguments = sought.statement()
+    asked: set[str] = set()
     if references is not None:
-        sql = " UNION ALL ".join((sql, *references.branches(len(arguments) + 1)))
-        arguments += references.ids.values()
+        selections, values = references.lookups(len(arguments) + 1)
+        sql = " UNION ALL ".join((sql, *selections))
+        arguments += values
+        asked = {f"{name}/{key}" for name, ids in references.ids.items() for key in ids}
     rows = await connection.fetch(sql, *arguments)
-    stored = {f"{row[0]}/{row[1]}": msgspec.json.decode(row[2]) for row in rows if row[2] is not None}
-    existing = frozenset(f"{row[0]}/{row[1]}" for row in rows)
+    existing = frozenset(f"{row[0]}/{row[1]}" for row in rows if row[2] is None)
+    found = {f"{row[0]}/{row[1]}": row[2] for row in rows if row[2] is not None}
+    # What is referred to and hidden from the writer is nothing that a rule may tell of.
+    hidden = asked - existing
+    stored = {key: msgspec.json.decode(body) for key, body in found.items() if key not in hidden}
     return Facts(writer, {**stored, **pending}, fhir_base, existing)
 
 

@@ -61,6 +61,11 @@ class SigningKeys:
             await self._reload(RELOAD_AT_MOST_EVERY_S)
         return next((key for key in self._keys if key.kid == kid), None)
 
+    async def valid(self, *, anew: bool = False) -> list[RSAKey]:
+        """Return the key that signs and those that still verify; ``anew`` looks for one made just now."""
+        await self._reload(RELOAD_AT_MOST_EVERY_S if anew else RELOAD_AFTER_S)
+        return self._keys
+
     async def public_key_set(self) -> dict[str, Any]:
         """Return the JSON Web Key Set that clients verify with; public members only."""
         await self._reload(RELOAD_AFTER_S)

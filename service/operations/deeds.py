@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from service import paging
 from service.operations import arguments, docref, everything, labels, lastn, match, validating
 from service.operations.arguments import Arguments
 from service.operations.catalogue import OPERATIONS
+from service.search.cursors import PARAMETER
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -36,6 +40,16 @@ async def operate(ctx: Context, ask: Interaction) -> Answer:
     Raises:
         BadRequest: a parameter is unknown, missing, or cannot be read.
     """
-    given = arguments.read(ask, OPERATIONS[ask.operation])
+    path = "/".join(filter(None, (ask.resource_type, ask.id, ask.operation)))
+    opened = await paging.opened(ctx, path, ask.query)
+    given = arguments.read(structs.replace(ask, query=opened.pairs), OPERATIONS[ask.operation])
+    place = given.texts.pop(PARAMETER, None)
+    if place is not None and PARAMETER not in dict(ask.query):
+        # It came in the body.
+        opened = await paging.opened(ctx, path, ((PARAMETER, place),))
+        place = dict(opened.pairs).get(PARAMETER)
+    opened.require(given.texts.items())
+    if place is not None:
+        given.texts[PARAMETER] = place
     ctx.told = (*given.texts.items(), *given.criteria)
     return await DEEDS[ask.operation](ctx, ask, given)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service import searchset
+from service import paging, searchset
 from service.access import decide
 from service.interaction import Answer
 from service.operations import summary
@@ -44,14 +44,14 @@ async def docref(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
     page = await run.search(
         ctx.connection, asked, decide.visible(ctx.principal, base_url=base_url), now=ctx.now()
     )
-    return Answer(200, document=searchset.searchset(ctx, asked, page, path=f"{_TYPE}/{ask.operation}"))
+    return Answer(200, document=await searchset.searchset(ctx, asked, page, path=f"{_TYPE}/{ask.operation}"))
 
 
 async def _on_demand(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
     """Return the summary of the record, or nothing for a patient who is not there for this caller."""
     found = await summary.summarized(ctx, given) if summary.is_of_type(given.texts.get("type")) else None
     entries = [found] if found else []
-    links = [("self", searchset.url_of(f"{ctx.fhir_base}/{_TYPE}/{ask.operation}", [*given.texts.items()]))]
+    links = [("self", paging.url_of(ctx, f"{_TYPE}/{ask.operation}", [*given.texts.items()]))]
     return Answer(200, document=searchset.bundle("searchset", len(entries), links, entries))
 
 

@@ -29,7 +29,7 @@ import asyncpg
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, TooCostly
 from models.resource import WITHOUT_PATIENT, table_name
-from service import contents, read
+from service import contents, paging, read
 from service.access import decide
 from service.interaction import Answer
 from service.operations.care_dates import CARE_DATES
@@ -37,10 +37,10 @@ from service.search import compile as compiling
 from service.search import cursors
 from service.search.predicates import Builder
 from service.search.query import MAX_COUNT
-from service.search.run import ADVICE, MAX_ROUNDS, Row
+from service.search.run import ADVICE, MAX_ROUNDS, Row, given_up
 from service.search.settled import settled
 from service.search.values import ALWAYS, NEVER, Interval, interval
-from service.searchset import bundle, entries_of, url_of
+from service.searchset import bundle, entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,7 +83,7 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
     if not rows or rows[0].resource_type != "Patient":
         read.present(await read.newest(ctx, "Patient", ask.id, permission))
     shown = [*(row for row in rows if row.resource_type in asked.types), *linked]
-    links = _links(ctx, f"{ctx.fhir_base}/Patient/{ask.id}/$everything", given, rows[-1] if more else None)
+    links = await _links(ctx, f"Patient/{ask.id}/{ask.operation}", given, rows[-1] if more else None)
     return Answer(200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, shown)))
 
 
@@ -97,7 +97,7 @@ async def record(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row],
         rows, more = await _page(ctx, asked, narrow)
         linked = await _linked(ctx, rows, narrow, frozenset(asked.types))
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+        raise given_up() from error
     bodies = [row.body for row in (*rows, *linked)]
     if contents.fitting(bodies, 2 * compiling.MAX_BYTES) < len(bodies):
         raise TooCostly(ADVICE)
@@ -224,13 +224,12 @@ async def _fetched(ctx: Context, targets: Iterable[tuple[str, str]], narrow: Nar
     return [Row._make((*record, "include")) for record in records]
 
 
-def _links(ctx: Context, url: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
+async def _links(ctx: Context, path: str, given: Arguments, last: Row | None) -> list[tuple[str, str]]:
     used = [(name, value) for name, value in given.texts.items() if name != cursors.PARAMETER]
-    used += ctx.kept
-    links = [("self", url_of(url, used))]
+    links = [("self", paging.url_of(ctx, path, used))]
     if cursors.PARAMETER in given.texts or last is not None:
-        links.append(("first", url_of(url, used)))
+        links.append(("first", await paging.linked(ctx, path, used, "")))
     if last is not None:
         place = cursors.write(backwards=False, keys=[last.resource_type], row_id=last.id)
-        links.append(("next", url_of(url, [*used, (cursors.PARAMETER, place)])))
+        links.append(("next", await paging.linked(ctx, path, used, place)))
     return links

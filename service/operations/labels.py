@@ -19,13 +19,13 @@ from msgspec import structs
 
 from models.definitions import RESOURCE_TYPES
 from models.document import parse, serialize
-from models.errors import Conflict, Forbidden, Issue, Malformed, PreconditionFailed, TooCostly
+from models.errors import Conflict, Forbidden, Issue, Malformed, PreconditionFailed
 from models.resource import table_name
 from service import contents, read, validate, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name
 from service.search.predicates import Builder
-from service.search.run import ADVICE
+from service.search.run import given_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,7 @@ async def _in_use(ctx: Context, ask: Interaction) -> dict[str, Any]:
     try:
         records = await ctx.connection.fetch(sql, *build.arguments)
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+        raise given_up() from error
     found: Labels = {kind: [] for kind in _KINDS}
     for record in records:
         found = with_added(found, _labels(parse(record["body"].encode()).get("meta", {})))

@@ -58,9 +58,9 @@ async def lastn(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
         chosen = _chosen(await _matches(ctx, asked, narrow), given.number("max", 1, MAX_COUNT))
         page = await _bodies(ctx, chosen, narrow)
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(run.ADVICE) from error
+        raise run.given_up() from error
     asked.used = [*given.texts.items(), *given.criteria]
-    return Answer(200, document=searchset.searchset(ctx, asked, page, path=f"{_TYPE}/{ask.operation}"))
+    return Answer(200, document=await searchset.searchset(ctx, asked, page, path=f"{_TYPE}/{ask.operation}"))
 
 
 def _asked(given: Arguments, base_url: str) -> Query:

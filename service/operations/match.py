@@ -24,7 +24,7 @@ from service.operations.likeness import CERTAIN, PROBABLE, Person, grade, likene
 from service.search import compile as compiling
 from service.search.comparisons import PREFIX_LENGTH
 from service.search.predicates import Builder
-from service.search.run import ADVICE, Row
+from service.search.run import Row, given_up
 from service.searchset import bundle
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ async def _candidates(ctx: Context, sought: Person) -> list[Row]:
     try:
         return [Row(*record) for record in await ctx.connection.fetch(sql, *build.arguments)]
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+        raise given_up() from error
 
 
 def _ways(build: Builder, sought: Person) -> Iterator[str]:

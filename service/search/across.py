@@ -20,7 +20,7 @@ from typing import Any
 import asyncpg
 
 from models.definitions import RESOURCE_TYPES
-from models.errors import BadRequest, Issue, TooCostly
+from models.errors import BadRequest, Issue
 from models.resource import table_name
 from service.search import compile as compiling
 from service.search import cursors, query, reading, run, selectivity
@@ -169,7 +169,7 @@ async def search(
         first = list(dict.fromkeys((*page.rows, *known.values())))
         rows = await run.iterated(connection, lead, narrow, first, now=now)
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(run.ADVICE) from error
+        raise run.given_up() from error
     return replace(page, rows=tuple(run.answered(rows, lead)))
 
 

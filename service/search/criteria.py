@@ -5,6 +5,7 @@
               | Chain    a reference to a resource that satisfies another  subject:Patient.name=…
               | Has      a resource that satisfies another refers here     _has:Observation:patient:code=…
               | AllOf | AnyOf | Not
+              | Guarded  whatever a resource refers to may be seen (access rules only)
 
 Access rules are criteria too: ``Narrow`` gives, for a type, the criteria that every row of it must satisfy
 to be seen, or None when no row may be seen.
@@ -146,7 +147,20 @@ class Not:
     criterion: Criterion
 
 
-Criterion: TypeAlias = Clause | Missing | Chain | Has | AllOf | AnyOf | Not
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Whatever the row refers to may be seen.
+
+    Of the types in ``whole`` all may be, of those in ``parts`` what satisfies their criteria; ``required`` asks
+    that it refer to something.
+    """
+
+    whole: tuple[str, ...]
+    parts: tuple[tuple[str, tuple[Criterion, ...]], ...]
+    required: bool
+
+
+Criterion: TypeAlias = Clause | Missing | Chain | Has | AllOf | AnyOf | Not | Guarded
 
 Narrow: TypeAlias = Callable[[str], tuple[Criterion, ...] | None]
 """What may be seen of a type: every criterion must hold; None when nothing may be seen."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from models.errors import Issue
-from service.search.criteria import AllOf, AnyOf, Chain, Clause, Criterion, Has, Missing, Not
+from service.search.criteria import AllOf, AnyOf, Chain, Clause, Criterion, Guarded, Has, Missing, Not
 from service.search.ordering import Key
 
 
@@ -35,8 +35,9 @@ def spelled(criterion: Criterion) -> str:
             line = f"referred to by {source}.{one.code} [{spelled(held)}]"
         case Not(criterion=held):
             line = f"not [{spelled(held)}]"
-        case AllOf(criteria=criteria):
-            line = f"[{' and '.join(spelled(one) for one in criteria)}]"
-        case AnyOf(criteria=criteria):
-            line = f"[{' or '.join(spelled(one) for one in criteria)}]"
+        case AllOf(criteria=criteria) | AnyOf(criteria=criteria):
+            word = " and " if isinstance(criterion, AllOf) else " or "
+            line = f"[{word.join(spelled(one) for one in criteria)}]"
+        case Guarded():
+            line = "what it refers to may be seen"
     return line

@@ -17,7 +17,7 @@ from service.search import canonicals
 from service.search.selectivity import leaves_few
 
 if TYPE_CHECKING:
-    from service.search.criteria import Chain, Criterion, Has
+    from service.search.criteria import Chain, Criterion, Guarded, Has
     from service.search.predicates import Builder
 
 
@@ -90,3 +90,23 @@ def has(build: Builder, criterion: Has, resource_type: str, alias: str) -> str:
         f"CROSS JOIN LATERAL unnest({source}.terms) t WHERE starts_with(t, '{stem}') AND {condition}"
     )
     return among(f"{alias}.id", selection, few=leaves_few(criterion.criterion))
+
+
+REFERS = ":ref="
+"""Begins the term of each literal reference, whether or not a search parameter covers its element."""
+
+
+def guarded(build: Builder, criterion: Guarded, alias: str) -> str:
+    """Whatever a row refers to may be seen."""
+    kind = f"split_part(substr(g, {len(REFERS) + 1}), '/', 1)"
+    seen = [f"{kind} = ANY({build.argument(list(criterion.whole), 'text[]')})"]
+    for target_type, criteria in criterion.parts:
+        far, stem = build.alias(), f"{REFERS}{target_type}/"
+        held = " AND ".join(build.holds(one, target_type, far) for one in criteria)
+        seen.append(
+            f"(starts_with(g, '{stem}') AND EXISTS (SELECT FROM {table_name(target_type)} {far} "
+            f"WHERE {far}.id = substr(g, {len(stem) + 1}) AND NOT {far}.deleted AND {held}))"
+        )
+    references = f"SELECT FROM unnest({alias}.terms) g WHERE starts_with(g, '{REFERS}')"
+    held = f"NOT EXISTS ({references} AND NOT ({' OR '.join(seen)}))"
+    return f"(EXISTS ({references}) AND {held})" if criterion.required else held

@@ -33,6 +33,7 @@ from service.search.criteria import (
     Chain,
     Clause,
     Criterion,
+    Guarded,
     Has,
     Id,
     InPatient,
@@ -54,7 +55,10 @@ MAX_ALTERNATIVES = 8
 """Up to so many terms are ORed; more are probed one by one, since the planner misjudges long lists."""
 
 MAX_ARGUMENTS = 10_000
-"""Values of one statement; the driver's own limit is 32,767."""
+"""Values of one search."""
+
+MAX_ARGUMENTS_OF_ALL = 30_000
+"""Values of one statement, which may hold the searches of many types; the driver's own limit is 32,767."""
 
 MAX_HOPS_OF_ALL = 1_000
 """Tables that the chains of one search may visit; without types, a chain branches at every reference."""
@@ -97,11 +101,12 @@ class Builder:
 
     def argument(self, value: Any, data_type: str = "") -> str:
         """Add an argument and name it."""
-        if len(self.arguments) == MAX_ARGUMENTS:
+        held = len(self.arguments)
+        if held == MAX_ARGUMENTS or self.first_argument + held > MAX_ARGUMENTS_OF_ALL:
             raise BadRequest(TOO_MANY)
         self.arguments.append(value)
         cast = f"::{data_type}" if data_type else ""
-        return f"${self.first_argument + len(self.arguments) - 1}{cast}"
+        return f"${self.first_argument + held}{cast}"
 
     def alias(self) -> str:
         """A fresh alias for a table."""
@@ -134,10 +139,11 @@ class Builder:
                 held = links.chain(self, criterion, resource_type, alias)
             case Has():
                 held = links.has(self, criterion, resource_type, alias)
-            case AllOf():
-                held = self.joined(" AND ", criterion.criteria, resource_type, alias) or "TRUE"
-            case AnyOf():
-                held = self.joined(" OR ", criterion.criteria, resource_type, alias) or "FALSE"
+            case AllOf() | AnyOf():
+                word, empty = (" AND ", "TRUE") if isinstance(criterion, AllOf) else (" OR ", "FALSE")
+                held = self.joined(word, criterion.criteria, resource_type, alias) or empty
+            case Guarded():
+                held = links.guarded(self, criterion, alias)
             case Not():
                 held = f"(({self.holds(criterion.criterion, resource_type, alias)}) IS NOT TRUE)"
         return held

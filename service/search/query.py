@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
+from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue
 from service.search import cursors, filters, reading
 from service.search.criteria import Criterion, Include, Sort
@@ -33,6 +34,9 @@ MAX_INCLUDES = 150
 """Kinds of includes of one search; ``*`` counts as all it stands for, 104 to a Patient."""
 
 SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
+UNLISTED = frozenset({"_filter", "_has", "_type"})
+"""Parameters that are no type's own."""
+
 IGNORED = frozenset({"_format", "_pretty"})
 """Parameters of the answer's format, read elsewhere."""
 
@@ -123,9 +127,23 @@ def clauses(resource_type: str, query_string: str, *, base_url: str) -> tuple[Cr
     query = parse(
         resource_type, parse_qsl(query_string, keep_blank_values=True), base_url=base_url, strict=True
     )
-    if len(query.criteria) != len(query.used):
+    if len(query.criteria) != len(query.used) or query.cursor is not None:
         raise BadRequest("Only search criteria are allowed here.")
     return tuple(query.criteria)
+
+
+def known_names(pairs: Pairs) -> tuple[str, ...]:
+    """Name what was asked for without its values: only names that this server knows, for its log."""
+    names = {name.replace(":", ".").partition(".")[0] for name, _ in pairs}
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if name in CONTROLS
+            or name in UNLISTED
+            or any(name in parameters(resource_type) for resource_type in RESOURCE_TYPES)
+        )
+    )
 
 
 def room_for_one(query: Query) -> list[Criterion]:

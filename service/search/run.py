@@ -20,6 +20,7 @@ import asyncpg
 
 from models.errors import Issue, TooCostly
 from service import contents
+from service.database import RETRY_AFTER_S
 from service.search import compile as compiling
 from service.search import cursors, summary
 from service.search.compile import Statement
@@ -78,9 +79,14 @@ async def search(
         page = paged(query, statement, records, total)
         rows = await included(connection, query, narrow, page.rows, records, now=now)
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+        raise given_up() from error
     rows = answered(rows, query)
     return Page(tuple(rows), page.total, page.next, page.previous, page.issues)
+
+
+def given_up() -> TooCostly:
+    """Make the answer for a statement that ran into its time limit: others may have been the reason."""
+    return TooCostly(ADVICE, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 async def count(

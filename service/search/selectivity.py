@@ -19,6 +19,7 @@ from service.search.criteria import (
     Chain,
     Clause,
     Criterion,
+    Guarded,
     Has,
     Id,
     InPatient,
@@ -56,7 +57,7 @@ def named(criteria: Iterable[Criterion]) -> bool:
 def steady(criteria: Iterable[Criterion]) -> bool:
     """Whether one plan serves all values: the rows are named, and nothing leads to other tables first."""
     held = tuple(criteria)
-    leading = Chain | Has | AnyOf | AllOf | Not
+    leading = Chain | Has | AnyOf | AllOf | Not | Guarded
     return named(held) and not any(isinstance(criterion, leading) for criterion in held)
 
 

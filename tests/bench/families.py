@@ -20,7 +20,6 @@ from bench import population
 from bench.driver import Ask
 
 from models.kat.systems import LOINC, UCUM
-from service.search import cursors
 
 PAGE = 50
 VERSIONS = 5
@@ -40,10 +39,12 @@ OBSERVATIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """What is stored: how many patients, and instants at which some of them were."""
+    """What is stored: how many patients, instants at which some of them were, and links to some pages."""
 
     patients: int
     instants: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    """Where pages of all observations begin, newest first, each as the link of the page before says it."""
 
     def sample(self, name: str, count: int) -> Iterator[Person]:
         """Draw patients from all; the same ones for the same name."""
@@ -130,10 +131,8 @@ def window(person: Person) -> Ask:
 
 
 def deep(person: Person) -> Ask:
-    """Ask for the page after some weight, of all observations newest first."""
-    at = datetime.fromisoformat(person.weight["effectiveDateTime"])
-    place = cursors.write(backwards=False, keys=[at], row_id=person.weight["id"])
-    return page("Observation", ("_sort", "-date"), ("_page", place))
+    """Ask for a page far from the first one, of all observations newest first."""
+    return page("Observation", NEWEST, ("_page", person.dice.choice(person.practice.places)))
 
 
 def order(person: Person, *pairs: tuple[str, str], least: int = 1) -> Ask:

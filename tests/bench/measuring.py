@@ -1,11 +1,14 @@
 """One practice and one service: makes ready what the families ask about, and measures them.
 
-updates ─▶ warm up ─▶ measure    family by family, with a fresh token where one is needed
+updates, links ─▶ warm up ─▶ measure    family by family, with a fresh token where one is needed
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import asyncpg
+import httpx
 from bench import population
 from bench.driver import Ask, Driver, Measured, Target
 from bench.families import UPDATED, VERSIONS, Family, Practice
@@ -16,6 +19,9 @@ from service.store import instant
 
 SAMPLE = 400
 """Different requests of one family."""
+
+PAGES_OF, MAX_PLACES = 200, 200
+"""Observations between two places that are known, and how many are: a later one costs the same."""
 
 INSTANTS, PLACES_LEFT = 200, 60
 SOME_INSTANTS = """
@@ -45,6 +51,19 @@ async def update(client: Client, known: Practice) -> None:
             done = await driver.drive(asks, count=len(asks), seconds=60)
             if done.wrong:
                 raise BenchError(f"Nothing to measure: {done.first_wrong}")
+
+
+async def walked(client: Client, known: Practice) -> Practice:
+    """Follow the links from page to page, and keep them but for the last, which may leave no whole page."""
+    asked = {"_sort": "-date", "_count": str(PAGES_OF)}
+    url, places = str(httpx.URL(f"{client.base}/fhir/Observation", params=asked)), []
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        while url and len(places) < MAX_PLACES:
+            answer = await http.get(url, headers={"Authorization": f"Bearer {client.token()}"})
+            links = {link["relation"]: link["url"] for link in answer.raise_for_status().json()["link"]}
+            url = links.get("next", "")
+            places += [httpx.URL(url).params["_page"]] if url else []
+    return replace(known, places=tuple(places[:-1]))
 
 
 def update_of(number: int, version: int) -> Ask:

@@ -171,6 +171,7 @@ def measured(directory: Path, options: argparse.Namespace) -> list[Row]:
         bench.floor, bench.floor_base = stack.enter_context(flooring(dsn, settings, directory))
         known = asyncio.run(measuring.practice(dsn, options.practice))
         asyncio.run(measuring.update(bench.client, known))
+        known = asyncio.run(measuring.walked(bench.client, known))
         families = [family for family in FAMILIES if report.title(family).startswith(wanted)]
         rounds(
             bench, [bar.workload for bar in report.BARS if bar.workload.startswith(wanted)], families, known

@@ -148,6 +148,7 @@ async def figures(dsn: str, size: int, client: Client, options: argparse.Namespa
     """Measure every family with one connection."""
     known = await measuring.practice(dsn, size)
     await measuring.update(client, known)
+    known = await measuring.walked(client, known)
     found: dict[str, Any] = {}
     for family in chosen(options.families):
         began = time.monotonic()

@@ -29,6 +29,7 @@ def test_every_family_is_answered_rightly(practice, start_server, tmp_path):
     client.base = server.base_url
     known = asyncio.run(measuring.practice(practice, PATIENTS))
     asyncio.run(measuring.update(client, known))
+    known = asyncio.run(measuring.walked(client, known))
 
     async def wrong():
         for family in FAMILIES:

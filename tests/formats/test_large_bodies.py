@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from api import deps
 from api.app import opened
 from api.deps import LARGE_BODY, PLACES
-from models.errors import BadRequest
+from models.errors import TimedOut
 from service.settings import Settings
 
 LENGTH = LARGE_BODY + 1
@@ -25,6 +25,7 @@ DECLARED = f"Content-Length: {LENGTH}"
 CHUNKED = "Transfer-Encoding: chunked"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 SHORT_S = 0.3
+TOO_SLOW = "The request took too long to arrive; send its body faster."
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,66 @@ async def test_who_falls_silent_loses_the_place(
         headers = [(b"content-length", str(LENGTH).encode())]
         for _ in range(PLACES + 1):
             request = Request({"type": "http", "app": app, "headers": headers, "state": {}}, receive=silence)
-            with pytest.raises(BadRequest) as refusal:
+            with pytest.raises(TimedOut) as refusal:
                 await deps.body(request, 2 * LENGTH)
-            assert refusal.value.issues[0].text == "The request ended before its body was complete."
+            assert refusal.value.issues[0].text == TOO_SLOW
             deps.finished(request)
+
+
+@pytest.mark.parametrize("length", [100, LENGTH])
+async def test_who_never_falls_silent_but_sends_too_little_loses_the_place(
+    settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(deps, "IDLE_S", 0.2)
+    pauses: list[float] = []
+
+    async def trickle() -> dict[str, object]:
+        pauses.append(0.02)
+        await asyncio.sleep(pauses[-1])
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    app = FastAPI()
+    async with opened(settings, database_url) as app.state.services:
+        headers = [(b"content-length", str(length).encode())]
+        for _ in range(PLACES + 1):
+            request = Request({"type": "http", "app": app, "headers": headers, "state": {}}, receive=trickle)
+            with pytest.raises(TimedOut) as refusal:
+                await deps.body(request, 2 * LENGTH)
+            assert refusal.value.headers == {"Connection": "close"}
+            deps.finished(request)
+    assert 2 * (PLACES + 1) <= len(pauses) <= 12 * (PLACES + 1)
+
+
+async def test_a_body_that_comes_fast_enough_may_take_longer_than_a_silence(
+    settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deps, "IDLE_S", 0.2)
+    chunk, chunks = b"x" * (LENGTH // 8), iter(range(9))
+
+    async def steady() -> dict[str, object]:
+        await asyncio.sleep(0.06)
+        return {"type": "http.request", "body": chunk, "more_body": next(chunks) < 8}
+
+    app = FastAPI()
+    async with opened(settings, database_url) as app.state.services:
+        headers = [(b"content-length", str(9 * len(chunk)).encode())]
+        request = Request({"type": "http", "app": app, "headers": headers, "state": {}}, receive=steady)
+        assert len(await deps.body(request, 2 * LENGTH)) == 9 * len(chunk)
+        deps.finished(request)
+
+
+@pytest.mark.slow
+def test_a_silent_body_is_answered_and_the_connection_closed(
+    alone: harness.Server, writer: httpx.Client
+) -> None:
+    with closing(sender(alone, writer, "Content-Length: 100")) as connection:
+        assert goes_on(connection)
+        connection.settimeout(deps.IDLE_S + 20)
+        told = b""
+        while chunk := connection.recv(4096):
+            told += chunk
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head.lower()
+    (issue,) = json.loads(body)["issue"]
+    assert (issue["code"], issue["details"]["text"]) == ("timeout", TOO_SLOW)

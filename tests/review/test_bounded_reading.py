@@ -227,3 +227,12 @@ def test_a_search_of_too_many_chains_is_refused_over_http(operator: httpx.Client
     answer = operator.get("/QuestionnaireResponse", params={CHAIN: "a"})
     assert answer.status_code == 400
     assert answer.json()["issue"][0]["details"]["text"] == TOO_MANY
+
+
+def test_the_values_of_a_search_over_all_types_are_counted_together(operator: httpx.Client):
+    years = [",".join(f"ne{year}" for year in range(first, first + 450)) for first in (1000, 2000)]
+    answer = operator.get("", params=[("_lastUpdated", listed) for listed in years])
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["details"]["text"] == TOO_MANY
+    answer = operator.get("", params=[("_type", "Patient"), *(("_lastUpdated", listed) for listed in years)])
+    assert answer.status_code == 200

@@ -6,6 +6,9 @@ Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/compar
 from __future__ import annotations
 
 import asyncio
+import json
+import time
+from uuid import uuid4
 
 import asyncpg
 import practice_kit
@@ -209,7 +212,9 @@ def test_a_form_finds_the_same_as_a_url_on_every_page(operator, resource_type, a
     paged = {**asked, "_count": "3"}
     by_get = bundle(operator.get(f"/{resource_type}", params=paged))
     by_form = bundle(operator.post(f"/{resource_type}/_search", data=paged, headers=FORM))
-    assert by_form == by_get
+    shown, same = ({**one, "link": link(one, "self")} for one in (by_form, by_get))
+    assert shown == same
+    assert [one["relation"] for one in by_form["link"]] == [one["relation"] for one in by_get["link"]]
     if following := link(by_form, "next"):
         assert found(operator.get(following)) == found(operator.get(link(by_get, "next")))
 
@@ -252,7 +257,50 @@ def test_a_search_that_takes_too_long_is_given_up_with_advice_and_the_next_is_an
         )
         issue = answer.json()["issue"][0]
         assert (answer.status_code, issue["code"]) == (503, "too-costly")
+        assert answer.headers["retry-after"] == "5"
         assert issue["details"]["text"] == (
             "The search takes too much work; narrow it, for instance to one patient or a shorter time."
         )
         assert operator.get("/Questionnaire", params={"status": "active"}).status_code == 200
+
+
+def logged(server, request_id):
+    """What the log says of a request, up to its last line, which is written when the answer has left."""
+    for _ in range(200):
+        lines = [json.loads(line) for line in server.log.splitlines() if request_id in line]
+        if lines and lines[-1]["event"] == "request answered":
+            return lines
+        time.sleep(0.05)
+    raise AssertionError(request_id)
+
+
+@pytest.mark.parametrize("by_form", [False, True])
+def test_the_log_says_what_was_given_up_by_names_alone(operator, practice, by_form):
+    request_id, canary = str(uuid4()), "Quetzalcanary"
+    asked = {"name:contains": canary, "_sort": "-date", "_elements": "id", canary: canary}
+
+    def ask():
+        headers = {"X-Request-Id": request_id}
+        if by_form:
+            return operator.post("/Questionnaire/_search", data=asked, headers={**headers, **FORM})
+        return operator.get("/Questionnaire", params=asked, headers=headers)
+
+    assert asyncio.run(given_up(practice.server.database_url, ask)).status_code == 503
+    told, _ = logged(practice.server, request_id)
+    del told["time"], told["level"]
+    assert told == {
+        "event": "request not answered",
+        "request_id": request_id,
+        "issue_code": "too-costly",
+        "error": "TooCostly",
+        "cause": "QueryCanceledError",
+        "parameters": ["_elements", "_sort", "name"],
+    }
+    assert canary not in practice.server.log
+
+
+def test_the_log_says_nothing_more_of_what_was_answered_or_refused(operator, practice):
+    for path in ("/Questionnaire?name=x", "/Questionnaire?date=x"):
+        request_id = str(uuid4())
+        operator.get(path, headers={"X-Request-Id": request_id})
+        assert len(logged(practice.server, request_id)) == 1
