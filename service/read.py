@@ -73,8 +73,10 @@ def shown(ask: Interaction, version: Version) -> Answer:
     return Answer(200, structs.replace(version, body=body))
 
 
-async def search(ctx: Context, ask: Interaction) -> Answer:
+async def search(ctx: Context, ask: Interaction, *, path: str | None = None) -> Answer:
     """Return one page of the resources that match and that the caller may see.
+
+    ``path`` is where the search was asked, if not at its type or in a compartment of it.
 
     Raises:
         BadRequest: a parameter cannot be read, or is unknown and handling is strict.
@@ -84,9 +86,9 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
     asked = query.parse(ask.resource_type, ask.query, base_url=base_url, strict=ask.strict)
     require_operator(ctx, explains=asked.explain)
     narrow = decide.visible(ctx.principal, base_url=base_url)
-    path = ask.resource_type
+    place = ask.resource_type
     if ask.compartment:
-        path = f"{compartments.OWNER}/{ask.compartment}/{path}"
+        place = f"{compartments.OWNER}/{ask.compartment}/{place}"
         asked.criteria.insert(0, compartments.criterion(ask.resource_type, ask.compartment))
     keeps_plan = steady((*asked.criteria, *permission.criteria))
     async with ctx.connected(keeps_plan=keeps_plan) as connection:
@@ -95,7 +97,8 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
         statement = compiled.page(asked, narrow, now=ctx.now())
         keys, sql = (statement.keys, statement.sql) if statement else ((), "nothing is visible")
         asked.issues += explained(asked.criteria, keys, sql)
-    return Answer(200, document=searchset.searchset(ctx, asked, page, path=path))
+    document = searchset.searchset(ctx, asked, page, path=place if path is None else path)
+    return Answer(200, document=document)
 
 
 async def search_system(ctx: Context, ask: Interaction) -> Answer:
@@ -106,7 +109,11 @@ async def search_system(ctx: Context, ask: Interaction) -> Answer:
         Forbidden: a type that is named may not be searched, or none may.
     """
     base_url = ctx.settings.base_url
+    path = f"{compartments.OWNER}/{ask.compartment}/*" if ask.compartment else ""
     within = searchable(ctx, ask)
+    if len(across.named_types(ask.query)) == len(within) == 1:
+        # One type has orders and pages of its own.
+        return await search(ctx, structs.replace(ask, resource_type=next(iter(within))), path=path)
     asked = across.parse(within, ask.query, base_url=base_url, strict=ask.strict)
     require_operator(ctx, explains=asked.lead.explain)
     narrow = decide.visible(ctx.principal, base_url=base_url)
@@ -116,7 +123,6 @@ async def search_system(ctx: Context, ask: Interaction) -> Answer:
         sql, _ = across.statement(asked, narrow, now=ctx.now())
         criteria = [AllOf(tuple(one.criteria)) for one in asked.queries]
         asked.lead.issues += explained(criteria, (), sql, across.order_by(asked, "", across=True))
-    path = f"{compartments.OWNER}/{ask.compartment}/*" if ask.compartment else ""
     return Answer(200, document=searchset.searchset(ctx, asked.lead, page, path=path))
 
 

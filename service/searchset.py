@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 Pairs = list[tuple[str, str]]
 
 
-def searchset(ctx: Context, asked: Query, page: Page, *, path: str = "") -> str:
-    """Render one page of matches with what they include; ``path`` is its place if that is not the type."""
+def searchset(ctx: Context, asked: Query, page: Page, *, path: str) -> str:
+    """Render one page of matches with what they include; ``path`` is its place below the base."""
     base = ctx.fhir_base
     entries = entries_of(base, page.rows)
     if asked.issues:
         found = outcome(asked.issues).decode()
         entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
-    url, used = f"{base}/{path or asked.resource_type}".rstrip("/"), [*asked.used, *ctx.kept]
+    url, used = f"{base}/{path}".rstrip("/"), [*asked.used, *ctx.kept]
     links = _links(url, used, page, asked.cursor is not None)
     return bundle("searchset", page.total, links, entries)
 

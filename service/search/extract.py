@@ -19,7 +19,7 @@ from service.search import composites, leaves, prose
 from service.search.leaves import Rows, Visit
 from service.search.registry import Parameter, Path, Step, has_canonical, parameters, patient_parameter
 from service.search.units import canonical
-from service.search.values import CANONICAL, term
+from service.search.values import CANONICAL, DEFINING, term, versions
 from service.search.words import DISPLAYS, displays
 
 Plan: TypeAlias = dict[str, tuple[Visit, ...]]
@@ -81,6 +81,7 @@ def canonicals(resource_type: str, document: dict[str, Any]) -> Iterator[str]:
         yield CANONICAL + term(url)
         if version := document.get("version"):
             yield CANONICAL + term(f"{url}|{version}")
+            yield from (term(f"{DEFINING}:below={each}") for each in versions(f"{url}|{version}"))
 
 
 def deceased(document: dict[str, Any]) -> str:
