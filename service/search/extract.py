@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
-from service.search import composites, leaves, prose
+from service.search import composites, contained, leaves, prose
 from service.search.leaves import Rows, Visit
 from service.search.registry import Parameter, Path, Step, has_canonical, parameters, patient_parameter
 from service.search.units import canonical
@@ -52,6 +52,8 @@ def extract(resource_type: str, document: dict[str, Any], *, base_url: str) -> E
     for key, value in document.items():
         for visit in visits.get(key, ()):
             visit(value, rows)
+    if rows.contained:
+        contained.add(rows, document, partial(extract, base_url=base_url))
     columns: dict[str, Any] = empty | rows.columns
     if resource_type == "Patient":
         columns["patient"] = document.get("id")

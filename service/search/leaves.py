@@ -46,6 +46,8 @@ class Rows:
     strings: list[tuple[str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     quantities: list[tuple[str, str | None, str | None, Any, Any, Any]] = field(default_factory=list)
+    contained: list[tuple[Parameter, str]] = field(default_factory=list)
+    """The parameters that refer to contained resources, with the ids of these."""
     words: list[str] = field(default_factory=list)
     """The words of displays, as ``parameter:word``."""
 
@@ -187,7 +189,10 @@ def reference(one: Parameter, way: Path) -> Visit:
     in_column = one.in_patient_column
 
     def visit(value: Any, rows: Rows) -> None:
-        spelled = relative(value.get("reference") or "", rows.fhir_base)
+        literal = value.get("reference") or ""
+        spelled = relative(literal, rows.fhir_base)
+        if literal[:1] == "#":
+            rows.contained.append((one, literal[1:]))
         if wanted and wanted != referenced_type(value, spelled, wanted):
             return
         before = len(rows.terms)
