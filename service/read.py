@@ -75,19 +75,20 @@ def shown(ask: Interaction, version: Version) -> Answer:
     return Answer(200, structs.replace(version, body=body))
 
 
-async def search(ctx: Context, ask: Interaction) -> Answer:
+async def search(ctx: Context, ask: Interaction, *, path: str | None = None) -> Answer:
     """Return one page of the resources that match and that the caller may see.
+
+    ``path`` is where the search was asked, if not at its type or in a compartment of it.
 
     Raises:
         BadRequest: a parameter cannot be read, or is unknown and handling is strict.
     """
     base_url = ctx.settings.base_url
     permission = decide.authorize(ctx.principal, "s", ask.resource_type, base_url=base_url)
-    path = (
-        f"{compartments.OWNER}/{ask.compartment}/{ask.resource_type}"
-        if ask.compartment
-        else ask.resource_type
-    )
+    if path is None:
+        path = ask.resource_type
+        if ask.compartment:
+            path = f"{compartments.OWNER}/{ask.compartment}/{path}"
     given = await paging.opened(ctx, path, ask.query)
     asked = query.parse(ask.resource_type, given.pairs, base_url=base_url, strict=ask.strict)
     given.require(asked.used)
@@ -116,6 +117,9 @@ async def search_system(ctx: Context, ask: Interaction) -> Answer:
     path = f"{compartments.OWNER}/{ask.compartment}/*" if ask.compartment else ""
     given = await paging.opened(ctx, path, ask.query)
     within = searchable(ctx, ask, given.pairs)
+    if len(across.named_types(given.pairs)) == len(within) == 1:
+        # One type has orders and pages of its own.
+        return await search(ctx, structs.replace(ask, resource_type=next(iter(within))), path=path)
     asked = across.parse(within, given.pairs, base_url=base_url, strict=ask.strict)
     given.require(asked.lead.used)
     require_operator(ctx, explains=asked.lead.explain)

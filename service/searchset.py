@@ -24,7 +24,7 @@ Pairs = list[tuple[str, str]]
 
 
 async def searchset(ctx: Context, asked: Query, page: Page, *, path: str) -> str:
-    """Render one page of matches with what they include; ``path`` is where it was searched."""
+    """Render one page of matches with what they include; ``path`` is where it was searched, below the base."""
     base = ctx.fhir_base
     entries = entries_of(base, page.rows)
     if asked.issues:

@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from models.resource import INDEX_STRING
 from models.rows_people import PatientRow
-from service.search.values import folded
+from service.search.values import normalized
 
 MAX_CHOICES = 20
 PREFIX_CHARACTERS = 64
@@ -36,7 +36,7 @@ class PatientChoice:
 async def search(session: AsyncSession, text: str) -> list[PatientChoice]:
     """Return the patients whose name begins with ``text`` or whose record number it is."""
     statement = select(PatientRow).where(~col(PatientRow.deleted)).limit(MAX_CHOICES)
-    wanted = folded(text)[:PREFIX_CHARACTERS]
+    wanted = normalized(text)[:PREFIX_CHARACTERS]
     if wanted:
         index = INDEX_STRING.c
         named = select(index.id).where(index.resource_type == "Patient", index.parameter == "name")

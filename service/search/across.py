@@ -33,6 +33,7 @@ from service.search.run import Connection, Page, Row
 
 TYPES = "_type"
 INCLUDING = frozenset({"_include", "_revinclude"})
+HAS = "_has"
 
 MAX_TEXT = 256 * 1024
 """Characters that one search reads: those of its parameters, as often as it has types."""
@@ -99,7 +100,8 @@ def parse(
     used = [query.as_used(queries[0], *pair) for pair in page_free(understood)]
     shown = replace(queries[0], resource_type="", issues=lead.issues, used=[*lead.used, *used])
     shown.includes = query.together(include for one in queries for include in one.includes)
-    return Across(tuple(queries), shown, descending)
+    reached = [one for one in queries if refers(one, understood)]
+    return Across(tuple(reached), shown, descending)
 
 
 def bounded(pairs: Iterable[tuple[str, str]], types: int) -> list[tuple[str, str]]:
@@ -123,7 +125,7 @@ def page_free(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def require_known(types: Iterable[str], name: str, value: str, reader: reading.Reader) -> None:
-    """Refuse a parameter that not every type has; an include is understood when one type has it."""
+    """Refuse a parameter that not every type has; includes and ``_has`` are understood when one has them."""
     missing: list[Unknown] = []
     found = 0
     for resource_type in types:
@@ -132,11 +134,16 @@ def require_known(types: Iterable[str], name: str, value: str, reader: reading.R
             found += 1
         except Unknown as unknown:
             missing.append(unknown)
-    including = name.partition(":")[0] in INCLUDING
-    if missing and not (including and found) and name not in query.IGNORED:
+    of_some = name.partition(":")[0] in {*INCLUDING, HAS}
+    if missing and not (of_some and found) and name not in query.IGNORED:
         raise missing[0]
     if name == "_sort" and value.removeprefix("-") != "_lastUpdated":
         raise Unknown("Several types together have no order but by _lastUpdated.")
+
+
+def refers(one: Query, understood: Iterable[tuple[str, str]]) -> bool:
+    """Whether a type knows every ``_has``: no resource matches that nothing can refer to like this."""
+    return all(pair in one.used for pair in understood if pair[0].startswith(f"{HAS}:"))
 
 
 def order(queries: Sequence[Query]) -> bool | None:
@@ -274,7 +281,7 @@ def paged(asked: Across, records: Sequence[Any], total: int | None) -> Page:
     preceding = rows and (more if backwards else cursor is not None)
     return Page(
         rows,
-        total,
+        run.told(asked.lead, total, len(rows), whole=not more and cursor is None),
         written(asked, rows[-1], backwards=False) if following else None,
         written(asked, rows[0], backwards=True) if preceding else None,
     )

@@ -95,16 +95,34 @@ def string(build: Arguments, asked: Text, modifier: str) -> str:
     if modifier == "ends":
         ending = build.argument(asked.folded, "text")
         return f"right(i.value, char_length({ending})) = {ending}"
-    beginning = asked.folded[:PREFIX_LENGTH]
-    least, most = build.argument(beginning), build.argument(beginning + GREATEST)
-    narrowed = f"i.prefix >= {least} AND i.prefix < {most}"
+    if asked.words:
+        return parted(build, asked.words)
+    narrowed = begins(build, "i", asked.folded)
     if modifier == "exact":
         return f"({narrowed} AND i.exact = {build.argument(asked.exact)})"
     if modifier == "equals":
         return f"({narrowed} AND i.value = {build.argument(asked.folded)})"
     if len(asked.folded) > PREFIX_LENGTH:
-        return f"({narrowed} AND starts_with(i.value, {build.argument(asked.folded)}))"
+        narrowed += f" AND starts_with(i.value, {build.argument(asked.folded)})"
     return f"({narrowed})"
+
+
+def begins(build: Arguments, alias: str, text: str) -> str:
+    """A string begins with a text, as far as the index can tell."""
+    beginning = text[:PREFIX_LENGTH]
+    least, most = build.argument(beginning), build.argument(beginning + GREATEST)
+    return f"{alias}.prefix >= {least} AND {alias}.prefix < {most}"
+
+
+def parted(build: Arguments, words: tuple[str, ...]) -> str:
+    """Each word begins a part of a name, or goes on after words that do: ``Ann Arbor MI``."""
+    same = "j.resource_type = i.resource_type AND j.parameter = i.parameter AND j.id = i.id"
+    found = [begins(build, "i", words[0])]
+    for last in range(1, len(words)):
+        runs = (" ".join(words[first : last + 1]) for first in range(last + 1))
+        begun = " OR ".join(f"({begins(build, 'j', run)})" for run in runs)
+        found.append(f"EXISTS (SELECT FROM index_string j WHERE {same} AND ({begun}))")
+    return f"({' AND '.join(found)})"
 
 
 def amount(build: Arguments, asked: Amount) -> str:

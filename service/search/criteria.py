@@ -48,10 +48,12 @@ class Id(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A string, folded and as sent."""
+    """A string, without case, accents and punctuation, and as sent."""
 
     folded: str
     exact: str
+    words: tuple[str, ...] = ()
+    """The words of it, where they may begin different parts of a name or an address."""
 
 
 class Sounds(NamedTuple):

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
-from service.search import composites, leaves, prose
+from service.search import composites, contained, leaves, prose
 from service.search.leaves import Rows, Visit
 from service.search.registry import Parameter, Path, Step, has_canonical, parameters, patient_parameter
 from service.search.units import canonical
-from service.search.values import CANONICAL, term
+from service.search.values import CANONICAL, DEFINING, term, versions
 from service.search.words import DISPLAYS, displays
 
 Plan: TypeAlias = dict[str, tuple[Visit, ...]]
@@ -52,6 +52,8 @@ def extract(resource_type: str, document: dict[str, Any], *, base_url: str) -> E
     for key, value in document.items():
         for visit in visits.get(key, ()):
             visit(value, rows)
+    if rows.contained:
+        contained.add(rows, document, partial(extract, base_url=base_url))
     columns: dict[str, Any] = empty | rows.columns
     if resource_type == "Patient":
         columns["patient"] = document.get("id")
@@ -81,6 +83,7 @@ def canonicals(resource_type: str, document: dict[str, Any]) -> Iterator[str]:
         yield CANONICAL + term(url)
         if version := document.get("version"):
             yield CANONICAL + term(f"{url}|{version}")
+            yield from (term(f"{DEFINING}:below={each}") for each in versions(f"{url}|{version}"))
 
 
 def deceased(document: dict[str, Any]) -> str:

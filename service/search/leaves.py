@@ -21,15 +21,16 @@ from typing import Any, TypeAlias
 
 from service.search import places, terminology
 from service.search.moments import DATES, moment
-from service.search.registry import Parameter, Path
+from service.search.registry import Parameter, Path, is_media_type
 from service.search.sounds import sounds
 from service.search.values import (
     CANONICAL,
     ancestors,
-    folded,
+    normalized,
     relative,
     term,
     token_term,
+    versions,
 )
 from service.search.words import words
 
@@ -45,6 +46,8 @@ class Rows:
     strings: list[tuple[str, str, str]] = field(default_factory=list)
     dates: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     quantities: list[tuple[str, str | None, str | None, Any, Any, Any]] = field(default_factory=list)
+    contained: list[tuple[Parameter, str]] = field(default_factory=list)
+    """The parameters that refer to contained resources, with the ids of these."""
     words: list[str] = field(default_factory=list)
     """The words of displays, as ``parameter:word``."""
 
@@ -75,9 +78,9 @@ def patient(value: Any, rows: Rows) -> None:
 
 
 def plain(one: Parameter) -> Visit:
-    """Codes and strings without a system of their own, and booleans."""
-    stem = f"{one.code}="
-    among_systems = not terminology.is_bare(one)
+    """Codes and strings without a system of their own, and booleans; media types without parameters, too."""
+    stem, above = f"{one.code}=", f"{one.code}:below="
+    among_systems, is_narrowed = not terminology.is_bare(one), is_media_type(one)
 
     def visit(value: Any, rows: Rows) -> None:
         if isinstance(value, bool):
@@ -86,6 +89,8 @@ def plain(one: Parameter) -> Visit:
             rows.terms.append(term(stem + value.casefold()))
             if among_systems:
                 rows.terms.append(term(stem + token_term(None, value)))
+            if is_narrowed and ";" in value:
+                rows.terms.append(term(above + value.partition(";")[0].strip().casefold()))
 
     return visit
 
@@ -184,7 +189,10 @@ def reference(one: Parameter, way: Path) -> Visit:
     in_column = one.in_patient_column
 
     def visit(value: Any, rows: Rows) -> None:
-        spelled = relative(value.get("reference") or "", rows.fhir_base)
+        literal = value.get("reference") or ""
+        spelled = relative(literal, rows.fhir_base)
+        if literal[:1] == "#":
+            rows.contained.append((one, literal[1:]))
         if wanted and wanted != referenced_type(value, spelled, wanted):
             return
         before = len(rows.terms)
@@ -207,7 +215,7 @@ def referenced_type(value: Any, spelled: str | None, otherwise: str) -> str:
 
 
 def uri(one: Parameter) -> Visit:
-    """A uri or canonical, the latter with and without its version; a uri also by what it lies below."""
+    """A uri or canonical, the latter with and without its version; also by what it lies below."""
     stem, lead, above = f"{one.code}=", f"{one.code}{CANONICAL}", f"{one.code}:below="
     is_reference = one.kind == "reference"
 
@@ -221,6 +229,7 @@ def uri(one: Parameter) -> Visit:
             rows.terms.append(lead + term(spelled))
         else:
             rows.terms.extend([term(above + place) for each in spellings for place in ancestors(each)])
+        rows.terms.extend([term(above + version) for version in versions(spelled)])
 
     return visit
 
@@ -231,7 +240,7 @@ def string(one: Parameter, way: Path) -> Visit:
     parts = PARTS.get(way.data_type, ())
 
     def visit(value: Any, rows: Rows) -> None:
-        rows.strings.extend([(code, folded(text), text) for text in texts(value, parts)])
+        rows.strings.extend([(code, normalized(text), text) for text in texts(value, parts)])
 
     return visit
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.resource import table_name
-from service.search import canonicals
+from service.search import canonicals, contained
 from service.search.selectivity import leaves_few
 
 if TYPE_CHECKING:
     from service.search.criteria import Chain, Criterion, Guarded, Has
     from service.search.predicates import Builder
+    from service.search.registry import Parameter
 
 
 def chain(build: Builder, criterion: Chain, resource_type: str, alias: str) -> str:
@@ -39,14 +40,28 @@ def chain(build: Builder, criterion: Chain, resource_type: str, alias: str) -> s
             defined = f"{canonicals.following(one, f'{far}.terms', table, near)} AND {condition}"
             selections.append(f"SELECT {near}.id {source} {defined}")
         elif build.selective:
+            parts += inside(build, one, target_type, wanted, (resource_type, alias))
             own = f"JOIN unnest({alias}.terms) t ON {far}.id = substr(t, {len(stem) + 1})"
             parts.append(f"EXISTS (SELECT {source} {own} WHERE starts_with(t, '{stem}') AND {condition})")
         else:
             referring = f"JOIN {table} {near} ON {near}.terms @> ARRAY['{stem}' || {far}.id]"
             selections.append(f"SELECT {near}.id {source} {referring} WHERE {condition}")
+            holder = build.alias()
+            selections += [
+                f"SELECT {holder}.id FROM {table} {holder} WHERE {held}"
+                for held in inside(build, one, target_type, wanted, (resource_type, holder))
+            ]
     if selections:
         parts.append(among(f"{alias}.id", " UNION ALL ".join(selections), few=False))
     return f"({' OR '.join(parts)})" if parts else "FALSE"
+
+
+def inside(
+    build: Builder, one: Parameter, target_type: str, wanted: Criterion, row: tuple[str, str]
+) -> list[str]:
+    """The condition that a row, of a type and an alias, contains such a resource, where that is known."""
+    own = contained.within(wanted, contained.stem(one.code, target_type))
+    return [] if own is None else [build.holds(own, *row)]
 
 
 def among(column: str, selection: str, *, few: bool) -> str:

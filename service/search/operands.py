@@ -21,14 +21,16 @@ from typing import TypeAlias
 
 from service.search import places, sounds, terminology, words
 from service.search.criteria import Amount, Id, InPatient, Moment, Operand, Present, Sounds, Term, Text, Words
-from service.search.registry import Parameter, is_canonical, targets
+from service.search.registry import Parameter, is_canonical, is_media_type, targets
 from service.search.values import (
     ALWAYS,
+    CANONICAL,
+    DEFINING,
     LITERAL,
     NEVER,
     ancestors,
-    folded,
     interval,
+    normalized,
     relative,
     term,
     token_term,
@@ -36,8 +38,24 @@ from service.search.values import (
 
 PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?", re.ASCII)
+MAX_WORDS = 6
+"""Words of a name that are looked for in its parts; a longer one is looked for as it stands."""
+
+AMOUNT_PARTS = 3
+"""``number|system|code``."""
+
 LOGICAL_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
+SPECIAL_VALUES = (
+    "http://terminology.hl7.org/CodeSystem/special-values",
+    "http://hl7.org/fhir/special-values",
+)
+"""The systems of true and false, by their present and their former name."""
+
 SEPARATORS = {separator: re.compile(r"(?<!\\)((?:\\\\)*)" + re.escape(separator)) for separator in ",|$"}
+
+
+ESCAPE = re.compile(r"\\([,|$\\])")
+ESCAPED = re.compile(r"(?:[^\\]|\\[,|$\\])*")
 
 
 class UnknownValueSet(Exception):
@@ -56,19 +74,30 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def unescaped(text: str) -> str:
-    r"""Resolve ``\,``, ``\|``, ``\$`` and ``\\``."""
-    return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text
+    r"""Resolve ``\,``, ``\|``, ``\$`` and ``\\``; before anything else, R4 calls a backslash illegal.
+
+    Raises:
+        ValueError: there is such a one.
+    """
+    if "\\" not in text:
+        return text
+    if not ESCAPED.fullmatch(text):
+        raise ValueError
+    return ESCAPE.sub(r"\1", text)
 
 
 def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
-    """A token. A ``code`` element has no system of its own: its binding's systems are understood."""
+    """A token. A ``code`` element has no system of its own: its binding's systems are understood.
+
+    A contact point has none, so that ``|value`` finds it; what is sent as one is taken for phone or email.
+    """
     stem = stem or f"{one.code}="
     system, *rest = (unescaped(part) for part in split(text, "|"))
     if one.store == "id":
         return (Id(system),)
-    if not rest:
-        return (Term(term(stem + system.casefold())),)
     code = "|".join(rest)
+    if not rest or (code and not system and is_contact(one)):
+        return (Term(term(stem + (code or system).casefold())),)
     if terminology.is_bare(one):
         return bare_code(one, system, code, stem)
     if not code:
@@ -76,9 +105,14 @@ def token(one: Parameter, text: str, stem: str = "") -> tuple[Operand, ...]:
     return (Term(term(stem + token_term(system, code))),)
 
 
+def is_contact(one: Parameter) -> bool:
+    """Whether all values of a parameter are contact points."""
+    return bool(one.paths) and all(way.data_type == "ContactPoint" for way in one.paths)
+
+
 def bare_code(one: Parameter, system: str, code: str, stem: str) -> tuple[Operand, ...]:
     """A code whose system is understood; where that is one of several, only its own codes are meant."""
-    if system not in (one.systems or ("",)):
+    if system not in (one.systems or ("", *SPECIAL_VALUES)):
         return ()
     if len(one.systems) <= 1:
         return (Term(term(stem + code.casefold())),) if code else (Present(system),)
@@ -88,8 +122,10 @@ def bare_code(one: Parameter, system: str, code: str, stem: str) -> tuple[Operan
 
 
 def of_type(one: Parameter, text: str) -> tuple[Operand, ...]:
-    """``:of-type``: an identifier by its type's system and code and its value."""
+    """``:of-type``: an identifier by its type's system and code and its value, all of which are needed."""
     system, code, value = (unescaped(part) for part in split(text, "|"))
+    if not (system and code and value):
+        raise ValueError
     return (Term(term(f"{one.code}:of-type={token_term(system, code)}|{value.casefold()}")),)
 
 
@@ -104,7 +140,7 @@ def reference(one: Parameter, text: str, fhir_base: str, resource_type: str | No
             return ()
         return (to_operand(one, spelled),)
     if not LOGICAL_ID.fullmatch(spelled):
-        if "/" in text or ":" in text:
+        if any(mark in text for mark in "/:#"):
             return ()
         raise ValueError
     kinds = (resource_type,) if resource_type else targets(one)
@@ -139,7 +175,17 @@ def string(text: str) -> tuple[Operand, ...]:
     exact = unescaped(text)
     if not exact.strip():
         raise ValueError
-    return (Text(folded(exact), exact),)
+    return (Text(normalized(exact), exact),)
+
+
+def whole(text: str) -> tuple[Operand, ...]:
+    """A name or an address, which has parts: the words of it may begin different ones."""
+    words = normalized(unescaped(text)).split(maxsplit=MAX_WORDS)
+    are_several = 1 < len(words) <= MAX_WORDS
+    return tuple(
+        one._replace(words=tuple(words)) if are_several and isinstance(one, Text) else one
+        for one in string(text)
+    )
 
 
 def sound(one: Parameter, text: str) -> tuple[Operand, ...]:
@@ -159,13 +205,23 @@ def near(text: str) -> tuple[Operand, ...]:
 
 
 def uri(one: Parameter, text: str) -> tuple[Operand, ...]:
-    """A uri, exactly as sent."""
-    return (Term(term(f"{one.code}={unescaped(text)}")),)
+    """A uri, exactly as sent; of a definition, with its version where one is named."""
+    spelled = unescaped(text)
+    if one.code == DEFINING and "|" in spelled:
+        return (Term(CANONICAL + term(spelled)),)
+    return (Term(term(f"{one.code}={spelled}")),)
 
 
 def at_or_below(one: Parameter, text: str) -> tuple[Operand, ...]:
-    """``:below``: a uri, or one whose path begins with its segments."""
-    return (Term(term(f"{one.code}:below={unescaped(text).rstrip('/')}")),)
+    """``:below``: a uri, or one whose path begins with its segments; versions and media types likewise."""
+    spelled = unescaped(text)
+    below = Term(term(f"{one.code}:below={spelled.rstrip('/')}"))
+    if is_media_type(one):
+        below = Term(term(f"{one.code}:below={spelled.casefold()}"))
+        return (Term(term(f"{one.code}={spelled.casefold()}")), below)
+    if is_canonical(one) and "|" not in spelled:
+        return (Term(term(f"{one.code}={spelled}")),)
+    return (below,)
 
 
 def at_or_above(one: Parameter, text: str) -> tuple[Operand, ...]:
@@ -201,13 +257,13 @@ def prose(text: str) -> tuple[Operand, ...]:
 def amount(text: str) -> tuple[Operand, ...]:
     """A number or quantity with an optional prefix and unit.
 
-    A number stands for everything that rounds to it: ``5.40`` is [5.395, 5.405).
+    A number stands for everything that rounds to it: ``5.40`` is [5.395, 5.405). The code may be left out.
     """
     parts = [unescaped(part) for part in split(text, "|")]
     found = PREFIX.fullmatch(parts[0])
-    if found is None or not NUMBER.fullmatch(found[2]) or len(parts) not in {1, 3}:
+    if found is None or not NUMBER.fullmatch(found[2]) or len(parts) > AMOUNT_PARTS:
         raise ValueError
     value = Decimal(found[2])
     half = Decimal(5).scaleb(int(value.as_tuple().exponent) - 1)
-    system, code = (parts[1] or None, parts[2] or None) if len(parts) > 1 else (None, None)
+    system, code = (part or None for part in (*parts[1:], "", "")[:2])
     return (Amount(found[1] or "eq", value, value - half, value + half, system, code),)

@@ -68,7 +68,7 @@ MAX_DEPTH = 20
 
 TOO_MANY = "The search has too many values or chains; ask in several searches, and name the types of chains."
 
-NAME = re.compile(r"[\w:=/-]+", re.ASCII)
+NAME = re.compile(r"[\w:=/.-]+", re.ASCII)
 
 Shared: TypeAlias = Text | Words | Amount | Moment
 """What a row of a shared index table is compared with."""

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 from urllib.parse import parse_qsl
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue
-from service.search import cursors, filters, reading
+from service.search import cursors, filters, including, reading
 from service.search.criteria import Criterion, Include, Sort
 from service.search.cursors import Cursor
-from service.search.reading import Unknown, unreadable
+from service.search.reading import Empty, Unknown, unreadable
 from service.search.registry import UNSORTED, parameters
 
 DEFAULT_COUNT = 50
@@ -52,7 +52,8 @@ class Query:
     includes: list[Include] = field(default_factory=list)
     sort: list[Sort] = field(default_factory=list)
     count: int = DEFAULT_COUNT
-    total: str = "none"
+    total: str = ""
+    """``none``, ``estimate`` or ``accurate``; when nothing is said, what a page tells anyway."""
     summary: str = "false"
     elements: tuple[str, ...] = ()
     explain: bool = False
@@ -127,8 +128,8 @@ def clauses(resource_type: str, query_string: str, *, base_url: str) -> tuple[Cr
     query = parse(
         resource_type, parse_qsl(query_string, keep_blank_values=True), base_url=base_url, strict=True
     )
-    if len(query.criteria) != len(query.used) or query.cursor is not None:
-        raise BadRequest("Only search criteria are allowed here.")
+    if query.issues or len(query.criteria) != len(query.used) or query.cursor is not None:
+        raise BadRequest("Only search criteria are allowed here, each with a value.")
     return tuple(query.criteria)
 
 
@@ -163,9 +164,9 @@ def printable(name: str, value: str) -> str:
 
 
 def refuse_or_note(query: Query, name: str, unknown: Unknown, *, strict: bool) -> None:
-    """Refuse what is not understood, or note that it is ignored."""
+    """Refuse what is not understood, or note that it is ignored, as what has no value always is."""
     text, where = str(unknown), reading.place(name)
-    if strict:
+    if strict and not isinstance(unknown, Empty):
         raise BadRequest(issues=[Issue("not-supported", text, where)]) from unknown
     query.issues.append(Issue("not-supported", f"{text} It is ignored.", where, severity="warning"))
 
@@ -196,9 +197,10 @@ def sort_key(resource_type: str, key: str) -> Sort:
 
 def take_count(query: Query, name: str, value: str) -> None:
     """``_count=20``; more than the greatest page gives the greatest page."""
-    if not (value.isascii() and value.isdigit() and len(value) <= 9):  # noqa: PLR2004 - fits any counter
+    if not (value.isascii() and value.isdigit()):
         raise unreadable(name)
-    query.count = min(int(value), MAX_COUNT)
+    digits = value.lstrip("0") or "0"
+    query.count = MAX_COUNT if len(digits) > len(str(MAX_COUNT)) else min(int(digits), MAX_COUNT)
 
 
 def take_total(query: Query, name: str, value: str) -> None:
@@ -216,14 +218,18 @@ def take_summary(query: Query, name: str, value: str) -> None:
 
 
 def take_elements(query: Query, name: str, value: str) -> None:
-    """``_elements=status,subject``; an element of several types is ``value`` or ``value[x]``."""
+    """``_elements=status,subject``; an element of several types is ``value`` or ``value[x]``.
+
+    What lies within an element, ``name.family``, is shown with all of it: the parts of a resource are
+    its own elements.
+    """
     parts = value.split(",", MAX_ELEMENTS)
     if len(parts) > MAX_ELEMENTS:
         raise unreadable(name, f"It names at most {MAX_ELEMENTS} elements.")
-    names = tuple(part.strip().removeprefix(f"{query.resource_type}.") for part in parts)
-    if not all(part.removesuffix("[x]").isalnum() for part in names):
+    names = [part.strip().removeprefix(f"{query.resource_type}.") for part in parts]
+    if not all(step.removesuffix("[x]").isalnum() for part in names for step in part.split(".")):
         raise unreadable(name)
-    query.elements = names
+    query.elements = tuple(part.partition(".")[0] for part in names)
 
 
 def take_include(query: Query, name: str, value: str) -> None:
@@ -231,7 +237,7 @@ def take_include(query: Query, name: str, value: str) -> None:
     word, _, modifier = name.partition(":")
     if modifier not in {"", "iterate", "recurse"}:
         raise unreadable(name)
-    found = reading.includes(
+    found = including.includes(
         query.resource_type, value, iterate=bool(modifier), reverse=word == "_revinclude"
     )
     query.includes = together([*query.includes, *found])
@@ -271,6 +277,11 @@ def take_cursor(query: Query, name: str, value: str) -> None:
         raise unreadable(name) from None
 
 
+def refuse_query(_query: Query, name: str, _value: str) -> NoReturn:
+    """``_query=name``: none is known here, and a search by one that is not known must be refused."""
+    raise BadRequest(issues=[Issue("not-supported", "No named queries are known here.", reading.place(name))])
+
+
 CONTROLS: dict[str, Callable[[Query, str, str], None]] = {
     "_sort": take_sort,
     "_count": take_count,
@@ -280,6 +291,7 @@ CONTROLS: dict[str, Callable[[Query, str, str], None]] = {
     "_include": take_include,
     "_revinclude": take_include,
     "_explain": take_explain,
+    "_query": refuse_query,
     cursors.PARAMETER: take_cursor,
 }
 """Parameters that shape the answer instead of choosing what is in it."""

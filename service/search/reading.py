@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import NoReturn
 
 from models.definitions import RESOURCE_TYPES
@@ -26,13 +26,19 @@ from service.search.criteria import (
     Clause,
     Criterion,
     Has,
-    Include,
     Missing,
     Operand,
     Term,
 )
 from service.search.predicates import MAX_HOPS_OF_ALL, TOO_MANY
-from service.search.registry import Parameter, parameters, targets
+from service.search.registry import (
+    Parameter,
+    is_canonical,
+    is_media_type,
+    is_whole,
+    parameters,
+    targets,
+)
 from service.search.values import term
 from service.search.words import DISPLAYS
 
@@ -46,6 +52,8 @@ SAFE_NAME = re.compile(r"[\w:.-]{1,80}", re.ASCII)
 
 MODIFIERS = {
     "token": frozenset({"not", "of-type", "text", "in", "not-in"}),
+    "media type": frozenset({"not", "text", "in", "not-in", "below"}),
+    "canonical": frozenset({"text", "below"}),
     "string": frozenset({"exact", "contains"}),
     "reference": frozenset({"identifier", "text"}),
     "uri": frozenset({"above", "below"}),
@@ -55,9 +63,13 @@ MODIFIERS = {
 OF_FILTERS = {"string": frozenset({"equals", "ends"})}
 """Modifiers that only an operator of ``_filter`` stands for."""
 
-NO_INCLUDE = "An include names no reference parameter of a supported type; write Type:parameter."
-
 COMPOSITE_PARTS = 2
+
+HAS_PARTS = 4
+NO_HAS = "Write _has:Type:reference:parameter, of a type whose resources refer to those that are searched."
+
+TYPES = frozenset({"_type", "_type:not"})
+"""A parameter of every resource without a value in any: chains and ``_has`` may ask for it, too."""
 
 BY_PARAMETER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
     "token": operands.token,
@@ -83,7 +95,10 @@ BY_MODIFIER: dict[str, Callable[[Parameter, str], tuple[Operand, ...]]] = {
 HINTS = {"special": places.HINT}
 """How a value is written, where that is not obvious."""
 
-HIERARCHY = "; it applies to uris, since no hierarchy of codes or resources is known here"
+HIERARCHY = (
+    "; it applies to uris, to versions of canonical references and to media types, "
+    "since no hierarchy of codes or resources is known here"
+)
 """Why ``:above`` and ``:below`` are refused elsewhere."""
 
 KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
@@ -94,6 +109,10 @@ NEGATIONS = frozenset({"not", "not-in", "ni"})
 
 class Unknown(Exception):
     """Something that this server does not know; whether that is an error depends on the handling."""
+
+
+class Empty(Unknown):
+    """A parameter without a value, which R4 ignores whatever the handling."""
 
 
 def named(name: str, otherwise: str = "with this name") -> str:
@@ -108,7 +127,7 @@ def place(name: str) -> str | None:
 
 def without_value(name: str) -> NoReturn:
     """Refuse to read a criterion without a value: it would say nothing."""
-    raise Unknown(f"The search parameter {named(name)} has no value.")
+    raise Empty(f"The search parameter {named(name)} has no value.")
 
 
 def unreadable(name: str, hint: str = "") -> BadRequest:
@@ -139,7 +158,7 @@ def system_alone(name: str) -> BadRequest:
 
 
 def listed(value: str) -> list[str]:
-    """The values between commas.
+    """The values between commas; nothing between them is no value, where there is any.
 
     Raises:
         BadRequest: they are too many.
@@ -147,7 +166,7 @@ def listed(value: str) -> list[str]:
     values = operands.split(value, ",")
     if len(values) > MAX_VALUES:
         raise BadRequest(TOO_MANY_VALUES)
-    return values
+    return [one for one in values if one] or values
 
 
 @dataclass(slots=True)
@@ -193,6 +212,8 @@ class Reader:
             return self.has(resource_type, name, value, hops)
         head, dot, rest = name.partition(".")
         code, _, modifier = head.partition(":")
+        if head in TYPES:
+            return of_type(resource_type, name, value)
         one = parameters(resource_type).get(code)
         if one is None:
             raise Unknown(f"{resource_type} has no search parameter {named(code)}.")
@@ -203,7 +224,9 @@ class Reader:
     def has(self, resource_type: str, name: str, value: str, hops: int) -> Criterion:
         """Read ``_has:Observation:patient:code=…``."""
         parts = name.split(":", 3)
-        if len(parts) < 4 or parts[1] not in RESOURCE_TYPES:  # noqa: PLR2004 - _has, type, reference, rest
+        if len(parts) < HAS_PARTS:
+            raise BadRequest(issues=[Issue("invalid", NO_HAS, place(name))])
+        if parts[1] not in RESOURCE_TYPES:
             raise Unknown(f"The search parameter {named(name)} is not supported.")
         _, source_type, code, rest = parts
         one = parameters(source_type).get(code)
@@ -253,20 +276,21 @@ class Reader:
         if one.kind == "reference" and modifier in targets(one):
             return partial(operands.reference, one, fhir_base=self.fhir_base, resource_type=modifier)
         self.require_modifier(one, name, modifier)
-        if one.store == "text":
-            return operands.prose
-        if one.store == "sound":
-            return partial(operands.sound, one)
+        if one.store in {"text", "sound"}:
+            return operands.prose if one.store == "text" else partial(operands.sound, one)
         if modifier == "identifier":
             return partial(operands.token, one, stem=f"{one.code}:identifier=")
         if one.kind == "reference" and modifier not in BY_MODIFIER:
             return partial(operands.reference, one, fhir_base=self.fhir_base, resource_type=None)
         chosen = BY_MODIFIER.get(modifier) or BY_PARAMETER.get(one.kind)
-        return partial(chosen, one) if chosen else BY_VALUE[one.kind]
+        if chosen:
+            return partial(chosen, one)
+        return operands.whole if is_whole(one) and not modifier else BY_VALUE[one.kind]
 
     def require_modifier(self, one: Parameter, name: str, modifier: str) -> None:
         """Refuse a modifier that a parameter does not have; ids, prose and sounds have none."""
-        known = MODIFIERS.get(one.kind, frozenset())
+        kind = "media type" if is_media_type(one) else "canonical" if is_canonical(one) else one.kind
+        known = MODIFIERS.get(kind, frozenset())
         if self.of_filter:
             known |= OF_FILTERS.get(one.kind, frozenset())
         plain = one.store in {"sound", "text"} or (one.store == "id" and modifier != "not")
@@ -330,35 +354,7 @@ def bare(operand: Operand) -> str:
     return operand.text.partition("=")[2] if isinstance(operand, Term) else ""
 
 
-@lru_cache(maxsize=1024)
-def includes(resource_type: str, value: str, *, iterate: bool, reverse: bool) -> tuple[Include, ...]:
-    """Read ``Type:parameter[:Target]``; ``*`` stands for all references of the type, or to it.
-
-    Raises:
-        Unknown: there is no such type or reference parameter.
-    """
-    source_type, _, rest = value.partition(":")
-    if value == "*" and reverse:
-        return tuple(
-            Include(name, one, None, iterate, reverse)
-            for name in RESOURCE_TYPES
-            for one in parameters(name).values()
-            if one.kind == "reference" and resource_type in targets(one)
-        )
-    if value == "*":
-        source_type, rest = resource_type, value
-    if source_type not in RESOURCE_TYPES:
-        raise Unknown(NO_INCLUDE)
-    code, _, target_type = rest.partition(":")
-    known = parameters(source_type)
-    chosen = list(known.values()) if code == "*" else [known[code]] if code in known else []
-    wanted = [
-        one
-        for one in chosen
-        if one.kind == "reference"
-        and (not target_type or target_type in targets(one))
-        and (not reverse or resource_type in targets(one) or iterate)
-    ]
-    if not wanted:
-        raise Unknown(NO_INCLUDE)
-    return tuple(Include(source_type, one, target_type or None, iterate, reverse) for one in wanted)
+def of_type(resource_type: str, name: str, value: str) -> Criterion:
+    """Whether resources of a type are of one of the types asked for: all of them, or none."""
+    is_named = resource_type in {text.strip() for text in listed(value)}
+    return AllOf(()) if is_named is name.endswith("_type") else AnyOf(())

@@ -100,6 +100,8 @@ STORES = {
     "quantity": "quantity",
     "special": "place",
 }
+MEDIA_TYPES = "urn:ietf:bcp:13"
+
 BY_CODE = {"phonetic": "sound"}
 """Parameters whose values are not kept like others of their kind."""
 
@@ -170,6 +172,16 @@ def patient_parameter(resource_type: str) -> str | None:
 def is_canonical(one: Parameter) -> bool:
     """Whether a parameter refers to definitions by their canonical URL."""
     return one.kind == "reference" and any(way.data_type in {"canonical", "uri"} for way in one.paths)
+
+
+def is_whole(one: Parameter) -> bool:
+    """Whether a parameter is about all parts of names or addresses."""
+    return any(way.data_type in {"HumanName", "Address"} for way in one.paths)
+
+
+def is_media_type(one: Parameter) -> bool:
+    """Whether a parameter's codes are media types, which have a hierarchy: parameters narrow them."""
+    return one.systems == (MEDIA_TYPES,)
 
 
 @cache

@@ -92,8 +92,8 @@ def given_up() -> TooCostly:
 async def count(
     connection: Connection, query: Query, narrow: Narrow, *, now: datetime | None = None
 ) -> int | None:
-    """The number of matches, when it was asked for."""
-    if query.total == "none" and not query.counts_only:
+    """The number of matches, when it was asked for; see also ``told``."""
+    if query.total in {"", "none"} and not query.counts_only:
         return None
     statement = compiling.total(query, narrow, now=now)
     if statement is None:
@@ -118,6 +118,7 @@ def paged(query: Query, statement: Statement, records: Sequence[Any], total: int
         rows.reverse()
     after = more or backwards
     before = more if backwards else cursor is not None
+    total = told(query, total, len(rows), whole=not more and cursor is None)
     rows += [Row._make((*record[1:6], "include")) for record in included]
     return Page(
         tuple(rows),
@@ -126,6 +127,11 @@ def paged(query: Query, statement: Statement, records: Sequence[Any], total: int
         place(statement, matches[0], backwards=True) if before and matches else None,
         tuple(query.issues),
     )
+
+
+def told(query: Query, counted: int | None, rows: int, *, whole: bool) -> int | None:
+    """The number of matches: as counted, or as seen where the first page is the last and none was refused."""
+    return rows if whole and not query.total else counted
 
 
 def matched(records: Iterable[Any], query: Query) -> list[Row]:

@@ -1,7 +1,8 @@
 """How values are written into the index and read from a query: one spelling for both sides.
 
     term       status=active · code=<system>|<code> · requester=Practitioner/1      long ones end in a digest
-    folded     "Müller,  Anna" → "muller, anna"                                     names, addresses, texts
+    folded     "Müller,  Anna" → "muller, anna"                                     displays
+    normalized "O'Brien-Müller" → "obrien muller"                                   names, addresses, texts
     interval   2026-05 → [2026-05-01, 2026-06-01)                                   half open, in UTC
     relative   https://here/fhir/Patient/1/_history/2 → Patient/1                   references
 
@@ -22,6 +23,12 @@ MAX_TERM = 240
 
 CANONICAL = ":canonical="
 """Marks the term of a canonical URL at either end, ``questionnaire:canonical=<url>|<version>``."""
+
+DEFINING = "url"
+"""The parameter that holds a definition's own canonical URL."""
+
+MAX_VERSION_PARTS = 5
+"""Parts of a version, between dots, that ``:below`` distinguishes, besides the whole."""
 
 ALWAYS = datetime.max  # noqa: DTZ901 - the driver reads exactly this value as infinity
 """An interval without an end."""
@@ -46,6 +53,19 @@ MOMENT = re.compile(
 
 FARTHEST_ZONE = timedelta(hours=14)
 MINUTES_OF_HOUR = 60
+
+MARKS: dict[int, str | None] = {
+    **dict.fromkeys(map(ord, ".'`\u2018\u2019\u02bc\u2032\u00ad")),
+    **dict.fromkeys(
+        map(ord, ',;:!?()[]{}/"\u201c\u201d\u00ab\u00bb\u00bf\u00a1\u00b7-\u2010\u2013\u2014'), " "
+    ),
+    **{ord(letter): base for letter, base in zip("ıøłđðħŧ", "iolddht", strict=True)},
+    ord("æ"): "ae",
+    ord("œ"): "oe",
+    ord("þ"): "th",
+}
+"""Apostrophes, full stops and soft hyphens go; marks between words part them; letters that Unicode does not
+take apart lose their strokes."""
 
 LITERAL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}", re.ASCII)
 
@@ -76,6 +96,15 @@ def folded(text: str) -> str:
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(character for character in decomposed if not unicodedata.combining(character))
     return " ".join(text.casefold().split())
+
+
+def normalized(text: str) -> str:
+    """Fold, and leave punctuation aside: apostrophes and full stops go, other marks part words.
+
+    What has nothing else keeps it.
+    """
+    kept = folded(text)
+    return " ".join(kept.translate(MARKS).split()) or kept
 
 
 def relative(reference: str, fhir_base: str) -> str | None:
@@ -109,6 +138,18 @@ def ancestors(uri: str) -> tuple[str, ...]:
         return (uri,)
     segments = path.split("/", MAX_SEGMENTS)
     return tuple(f"{origin}://{'/'.join(segments[:count])}" for count in range(1, len(segments) + 1))
+
+
+def versions(canonical: str) -> tuple[str, ...]:
+    """A canonical URL with its version and with whatever the version begins with: ``1``, ``1.2``, ``1.2.3``.
+
+    One without a version has none.
+    """
+    url, bar, version = canonical.partition("|")
+    if not bar:
+        return ()
+    parts = version.split(".", MAX_VERSION_PARTS)
+    return tuple(f"{url}|{'.'.join(parts[:count])}" for count in range(1, len(parts) + 1))
 
 
 def interval(text: str) -> Interval | None:

@@ -334,3 +334,45 @@ def test_a_content_is_found_by_its_words(client, value, size):
     answer = client.get("/Binary", params={"_content": "zebrafish word", "_id": made["id"], "_count": size})
     assert found(answer) == [f"Binary/{made['id']}"]
     assert found(client.get("/Binary", params={"_content": "walrus", "_id": made["id"]})) == []
+
+
+def test_a_page_that_is_all_there_is_tells_its_total(client, family):
+    assert searchset(client.get(f"/Patient?{family}"))["total"] == 7
+    assert searchset(client.get(f"/Patient?{family}&birthdate=2050"))["total"] == 0
+    assert "total" not in searchset(client.get(f"/Patient?{family}&_count=6"))
+    several = searchset(client.get("", params={"_type": "Patient,Organization", "_id": family[26:]}))
+    assert (several["total"], len(several["entry"])) == (1, 1)
+
+
+def test_one_type_of_the_whole_server_has_its_own_orders(client, family):
+    asked = {"_type": "Patient", "organization": family[13:], "_sort": "birthdate", "_count": "2"}
+    first = client.get("", params=asked)
+    walked = found(first)
+    assert link(first.json(), "self").startswith(f"{str(client.base_url).rstrip('/')}?_type=Patient&")
+    for page in pages(client, link(first.json(), "next")):
+        walked += [f"Patient/{one['resource']['id']}" for one in page["entry"]]
+    assert walked == found(client.get(f"/Patient?{family}&_sort=birthdate"))
+    form = client.post("/_search", data={"_type": "Patient", "_sort": "birthdate"}, headers=FORM)
+    assert [one["search"]["mode"] for one in searchset(form)["entry"]].count("outcome") == 0
+
+
+def test_a_parameter_without_a_value_is_no_error(client, person):
+    for handling in ("strict", "lenient"):
+        answer = client.get(f"/Patient?_id={person['id']}&name=", headers={"Prefer": f"handling={handling}"})
+        assert found(answer) == [f"Patient/{person['id']}"]
+        assert "name" not in link(answer.json(), "self")
+
+
+def test_a_named_query_is_refused_whatever_the_handling(client):
+    for headers in ({}, {"Prefer": "handling=lenient"}):
+        text = refusal(client.get("/Patient?_query=x", headers=headers), 400, "not-supported", "http._query")
+        assert text == "No named queries are known here."
+    refusal(client.get("?_query=x"), 400, "not-supported", "http._query")
+
+
+def test_a_wildcard_may_name_any_type_too(client, person):
+    for star in ("*", "*:*"):
+        asked = f"/Patient?_id={person['id']}&_revinclude={star}"
+        assert len(found(client.get(asked), "include")) == 1
+        asked = f"/Observation?patient={person['id']}&_include={star}"
+        assert found(client.get(asked), "include") == [f"Patient/{person['id']}"]

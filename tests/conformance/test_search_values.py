@@ -228,7 +228,7 @@ def test_a_quantity_is_compared_in_its_unit(shelf, value, expected):
     assert keys(shelf, "Observation", **{"value-quantity": value}) == expected
 
 
-@pytest.mark.parametrize("value", ["abc", "5|", "5|a|b|c", "gt", "1,abc"])
+@pytest.mark.parametrize("value", ["abc", "|a|b", "5|a|b|c", "gt", "1,abc"])
 def test_what_is_no_quantity_is_refused(shelf, value):
     refusal(
         shelf.get("/Observation", params={"value-quantity": value}), 400, "invalid", "http.value-quantity"

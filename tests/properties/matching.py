@@ -2,10 +2,11 @@
 
     token       code · system|code · |code · system|      codes without case, systems exactly
     reference   id · Type/id · URL · :identifier          of this server: with its base or not, any version
-    string      begins with · :exact · :contains          without case, accents and repeated spaces
+    string      begins with · :exact · :contains          without case, accents, punctuation, spaces
     uri         the very same · :below · :above           by segments of the path
 
-Readings: the system of a ContactPoint (phone, email) stands for a code system, as in HAPI. A ``code`` has the
+Readings: the system of a ContactPoint (phone, email) stands for a code system, as in HAPI, or is none, as in
+R4. Each word of a name or an address that is asked for may begin another part of it. A ``code`` has the
 systems that its required value set takes it from. A canonical is found with and without its version. Every
 part of a name or an address is a string of its own. A literal to another server is found by its whole URL
 only, and a contained resource by nothing.
@@ -15,6 +16,7 @@ Source: https://hl7.org/fhir/R4/search.html#token, #reference, #string, #uri
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -49,7 +51,8 @@ def tokens(node: Node) -> Iterator[Token]:
         for coding in value.get("coding", ()):
             yield Token(frozenset({coding.get("system", "")}), coding.get("code"))
     else:
-        yield Token(frozenset({value.get("system", "")}), value.get("code", value.get("value")))
+        systems = {value.get("system", "")} | ({""} if node.type == "ContactPoint" else set())
+        yield Token(frozenset(systems), value.get("code", value.get("value")))
 
 
 def bound(node: Node) -> Iterator[str]:
@@ -91,6 +94,19 @@ def folded(text: str) -> str:
     """Without case, accents and repeated spaces."""
     bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
     return " ".join(bare.casefold().split())
+
+
+STROKES = str.maketrans({"\u0131": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t"})
+LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "þ": "th"})
+WITHIN_WORDS = re.compile("[.'`\u2018\u2019\u02bc\u2032\u00ad]")
+BETWEEN_WORDS = re.compile('[-,;:!?()\\[\\]{}/"\u201c\u201d\u00ab\u00bb\u00bf\u00a1\u00b7\u2010\u2013\u2014]')
+
+
+def normalized(text: str) -> str:
+    """Without punctuation too, where there is anything else."""
+    bare = folded(text).translate(STROKES).translate(LIGATURES)
+    bare = BETWEEN_WORDS.sub(" ", WITHIN_WORDS.sub("", bare))
+    return " ".join(bare.split()) or folded(text)
 
 
 def strings(node: Node) -> Iterator[str]:

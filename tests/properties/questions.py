@@ -26,6 +26,10 @@ Document = dict[str, Any]
 Matches = Callable[[Node], bool]
 
 
+def never(_nodes: list[Node]) -> bool:
+    return False
+
+
 class Question(NamedTuple):
     """A parameter with its modifier, a value as it is sent, and whether a node is meant by it."""
 
@@ -33,9 +37,11 @@ class Question(NamedTuple):
     value: str
     matches: Matches
     negated: bool = False
+    together: Callable[[list[Node]], bool] = never
+    """Whether several nodes are meant of which none is."""
 
     def expects(self, nodes: list[Node]) -> bool:
-        return any(map(self.matches, nodes)) != self.negated
+        return (any(map(self.matches, nodes)) or self.together(nodes)) != self.negated
 
 
 def spelled(text: str) -> str:
@@ -101,7 +107,7 @@ def of_type(code: str, nodes: list[Node]) -> Iterator[Question]:
     """Identifiers by their type."""
     for node in nodes:
         for kind in node.value.get("type", {}).get("coding", ()):
-            if "value" in node.value and "code" in kind:
+            if "value" in node.value and "code" in kind and "system" in kind:
                 parts = (kind.get("system", ""), kind["code"], node.value["value"])
                 for asked in (
                     parts,
@@ -160,13 +166,14 @@ def logical(code: str, nodes: list[Node]) -> Iterator[Question]:
 
 def string(resource_type: str, code: str, nodes: list[Node], chance: Random) -> Iterator[Question]:
     """Beginnings, wholes and parts, in another case, and one character too many."""
-    folded = matching.folded
+    folded = matching.normalized
 
     def ask(modifier: str, text: str, test: Callable[[str, str], bool]) -> Question:
         name = f"{code}:{modifier}" if modifier else code
-        return Question(
+        asked = Question(
             name, spelled(text), lambda node: any(test(one, text) for one in matching.strings(node))
         )
+        return asked if modifier else asked._replace(together=partial(has_each_word, folded(text).split()))
 
     for text in dict.fromkeys(one for node in nodes for one in matching.strings(node)):
         for asked in (text, text.upper(), text[: len(text) // 2 + 1], folded(text), f"{text}§", text[1:]):
@@ -174,6 +181,19 @@ def string(resource_type: str, code: str, nodes: list[Node], chance: Random) -> 
                 yield ask("", asked, lambda one, asked: folded(one).startswith(folded(asked)))
                 yield ask("exact", asked, lambda one, asked: one == asked)
                 yield ask("contains", asked, lambda one, asked: folded(asked) in folded(one))
+
+
+def has_each_word(words: list[str], nodes: list[Node]) -> bool:
+    """Whether each of several words begins a part of a name or an address, or goes on after such."""
+    parts = [
+        matching.normalized(one)
+        for node in nodes
+        if node.type in matching.PARTS
+        for one in matching.strings(node)
+    ]
+    are_several = 1 < len(words) <= 6
+    runs = [[" ".join(words[first : last + 1]) for first in range(last + 1)] for last in range(len(words))]
+    return are_several and all(any(part.startswith(tuple(run)) for part in parts) for run in runs)
 
 
 def uri(resource_type: str, code: str, nodes: list[Node], chance: Random) -> Iterator[Question]:

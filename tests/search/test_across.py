@@ -54,6 +54,25 @@ def names(found):
 BOTH = ("_type", "Encounter,Condition")
 
 
+async def test_only_types_that_are_referred_to_like_this_can_match(record):
+    await record.put({"resourceType": "Group", "id": "g"})
+    for key, subject in (("a", "Patient/p"), ("b", "Group/g")):
+        seen = {"resourceType": "Observation", "id": key, "code": {"coding": [{"code": "x"}]}}
+        await record.put(seen | {"subject": {"reference": subject}})
+    for more in ((), (("_type", "Group,Patient,Organization"),)):
+        asked = (("_has:Observation:subject:code", "x"), *more)
+        assert names(await page(record, *asked)) == ["Group/g", "Patient/p"]
+    assert names(await page(record, ("_has:Observation:patient:code", "x"))) == ["Patient/p"]
+    both = (("_has:Observation:patient:code", "x"), ("_has:Group:managing-entity:code", "x"))
+    found = await page(record, *both)
+    assert (found.rows, found.total) == ((), 0)
+
+
+async def test_types_may_be_left_out(record):
+    found = await page(record, ("_type:not", "Organization,Patient"), ("_tag", "odd"))
+    assert names(found) == ["Condition/4", "Encounter/2", "Encounter/8"]
+
+
 async def test_types_come_in_the_order_of_their_names_then_ids(record):
     found = await page(record, BOTH)
     assert names(found) == [f"Condition/{n}" for n in (1, 4, 7)] + [f"Encounter/{n}" for n in (2, 5, 8)]

@@ -170,7 +170,7 @@ async def test_the_greatest_instant_seen_resumes_exactly_after_it(people):
         "_count=1.5",
         "_total=some",
         "_summary=all",
-        "_elements=a.b",
+        "_elements=a..b",
         "_lastUpdated=abc",
         "_page=abc",
         "_page=%00",
@@ -223,7 +223,10 @@ async def test_a_hierarchy_that_is_not_known_is_refused_with_the_reason(shelf, t
     with pytest.raises(BadRequest) as refused:
         await shelf.page(resource_type, asked, strict=False)
     named = asked.partition("=")[0]
-    reason = "; it applies to uris, since no hierarchy of codes or resources is known here"
+    reason = (
+        "; it applies to uris, to versions of canonical references and to media types, "
+        "since no hierarchy of codes or resources is known here"
+    )
     assert refused.value.issues[0].text == (
         f"The search parameter '{named}' has a modifier that is not supported here{reason if why else ''}."
     )
@@ -249,7 +252,6 @@ async def test_a_page_link_of_another_order_is_refused(people):
     ("text", "complaint"),
     [
         ("shoe-size=9", "Patient has no search parameter 'shoe-size'."),
-        ("name=", "The search parameter 'name' has no value."),
         ("_sort=shoe-size", "There is no order by 'shoe-size'."),
         ("near=0|0", "Patient has no search parameter 'near'."),
         ("%3Cb%3E=9", "Patient has no search parameter with this name."),
@@ -273,12 +275,63 @@ async def test_more_values_than_can_be_searched_are_refused(shelf):
 
 
 async def test_totals_are_counted_when_asked_for(people):
-    assert (await people.page("Patient", "gender=male")).total is None
+    assert (await people.page("Patient", "gender=male&_count=2")).total is None
     page = await people.page("Patient", "gender=male&_count=2&_total=accurate")
     assert (page.total, len(page.rows)) == (5, 2)
     for text in ("_summary=count", "_count=0"):
         page = await people.page("Patient", f"gender=male&{text}")
         assert (page.total, page.rows, page.next) == (5, (), None)
+
+
+async def test_a_page_that_is_all_there_is_tells_the_total(people):
+    assert (await people.page("Patient", "gender=male")).total == 5
+    assert (await people.page("Patient", "gender=male&_count=5")).total == 5
+    assert (await people.page("Patient", "family=nobody")).total == 0
+    assert (await people.page("Patient", "gender=male&_total=none")).total is None
+    first = await people.page("Patient", "gender=male&_count=4")
+    last = await people.page("Patient", f"gender=male&_count=4&_page={first.next}")
+    assert (first.total, last.total, len(last.rows)) == (None, None, 1)
+    across = await people.page("Patient", "gender=male&_include=Patient:organization")
+    assert across.total == 5
+
+
+@pytest.mark.parametrize("count", ["1000", "1001", "2147483647", "9" * 5000, "0" * 5000 + "7"])
+async def test_a_count_may_be_any_number(people, count):
+    asked = query.parse("Patient", [("_count", count)], base_url="http://fhir.test", strict=True)
+    assert asked.count == (7 if count.endswith("7") and len(count) > 10 else 1000)
+
+
+@pytest.mark.parametrize("text", ["name=", "_tag=", "_sort=", "subject:Patient.name=", "gender:missing="])
+async def test_a_parameter_without_a_value_is_ignored_whatever_the_handling(people, text):
+    resource_type = "Observation" if "." in text else "Patient"
+    page = await people.page(resource_type, text, strict=True)
+    assert [issue.severity for issue in page.issues] == ["warning"]
+    assert page.issues[0].text.endswith("has no value. It is ignored.")
+    with pytest.raises(BadRequest) as refused:
+        query.clauses(resource_type, text, base_url="http://fhir.test")
+    assert str(refused.value) == "Only search criteria are allowed here, each with a value."
+
+
+async def test_a_named_query_is_refused(people):
+    for strict in (True, False):
+        with pytest.raises(BadRequest) as refused:
+            await people.page("Patient", "_query=current-high-risk", strict=strict)
+        issue = refused.value.issues[0]
+        assert (issue.code, issue.expression) == ("not-supported", "http._query")
+        assert issue.text == "No named queries are known here."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name.family", ("name",)),
+        ("Patient.name.family,birthDate", ("name", "birthDate")),
+        ("value[x].unit", ("value[x]",)),
+    ],
+)
+def test_an_element_within_another_is_shown_with_all_of_it(text, expected):
+    asked = query.parse("Patient", [("_elements", text)], base_url="http://fhir.test", strict=True)
+    assert asked.elements == expected
 
 
 async def test_a_summary_shows_a_part_and_says_so(shelf):

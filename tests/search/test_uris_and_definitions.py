@@ -138,3 +138,79 @@ async def test_a_hierarchy_that_is_not_known_is_refused(shelf, text):
     with pytest.raises(BadRequest) as refused:
         await shelf.find("Condition", text)
     assert refused.value.issues[0].code == "not-supported"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("url=http://acme.test/forms/phq-9|1", ["phq"]),
+        ("url=http://acme.test/forms/phq-9|3", []),
+        ("url=http://acme.test/forms/phq-9", ["phq", "phq2"]),
+        ("url=http://acme.test/forms/gad-7|1", []),
+        ("url:below=http://acme.test/forms/phq-9|2", ["phq2"]),
+        ("url:not=http://acme.test/forms/phq-9|1", None),
+    ],
+)
+async def test_a_definition_is_found_by_its_url_and_version(forms, text, expected):
+    if expected is None:
+        with pytest.raises(BadRequest):
+            await forms.find("Questionnaire", text)
+    else:
+        assert await forms.find("Questionnaire", text) == expected
+
+
+@pytest.fixture
+async def versions(shelf):
+    for key, version in (("a", "|1.2.3"), ("b", "|1.3.4"), ("c", "|2.1.6"), ("d", "|12.0"), ("e", "")):
+        form = f"http://acme.test/forms/phq-9{version}"
+        held = {"questionnaire": form, "meta": {"profile": [form]}, "status": "completed"}
+        await shelf.put({"resourceType": "QuestionnaireResponse", "id": key, **held})
+    return shelf
+
+
+@pytest.mark.parametrize("name", ["questionnaire", "_profile"])
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("", ["a", "b", "c", "d", "e"]),
+        ("|1", ["a", "b"]),
+        ("|1.2", ["a"]),
+        ("|1.2.3", ["a"]),
+        ("|1.2.3.4", []),
+        ("|2", ["c"]),
+        ("|3", []),
+    ],
+)
+async def test_a_version_lies_below_what_it_begins_with(versions, name, version, expected):
+    asked = f"{name}:below=http://acme.test/forms/phq-9{version}"
+    assert await versions.find("QuestionnaireResponse", asked) == expected
+    exact = await versions.find("QuestionnaireResponse", f"{name}=http://acme.test/forms/phq-9|1")
+    assert exact == []
+
+
+async def test_a_reference_has_no_version_to_lie_below(versions):
+    with pytest.raises(BadRequest) as caught:
+        await versions.find("QuestionnaireResponse", "subject:below=Patient/1")
+    assert caught.value.issues[0].expression == "http.subject:below"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("contenttype=text/xml", ["bare"]),
+        ("contenttype:below=text/xml", ["bare", "utf8"]),
+        ("contenttype:below=TEXT/XML", ["bare", "utf8"]),
+        ("contenttype:below=text/plain", ["plain"]),
+        ("contenttype:below=text/x", []),
+        ("contenttype:below=urn:ietf:bcp:13", []),
+    ],
+)
+async def test_a_media_type_lies_below_itself_without_parameters(shelf, text, expected):
+    for key, media_type in (
+        ("bare", "text/xml"),
+        ("utf8", "text/xml; charset=UTF-8"),
+        ("plain", "text/plain"),
+    ):
+        content = [{"attachment": {"contentType": media_type, "url": "http://acme.test/x"}}]
+        await shelf.put({"resourceType": "DocumentReference", "id": key, "content": content})
+    assert await shelf.find("DocumentReference", text) == expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.errors import BadRequest
 from service.search.extract import extract
 from service.search.values import ALWAYS, NEVER, interval
 
@@ -125,3 +126,60 @@ def test_the_ends_of_the_calendar_are_infinite():
     assert interval("2026-01-01T00:00:00+15:00") is None
     assert interval("2026-12") == (interval("2026-12-01")[0], interval("2027-01-01")[0])
     assert interval("2026-01-01T10:00")[1] == interval("2026-01-01T10:01")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("telecom", "|+1 555", ["p"]),
+        ("phone", "|+1 555", ["p"]),
+        ("phone", "|+1 556", []),
+        ("telecom", "email|+1 555", []),
+        ("active", "http://terminology.hl7.org/CodeSystem/special-values|true", ["p"]),
+        ("active", "http://hl7.org/fhir/special-values|true", ["p"]),
+        ("active", "http://hl7.org/fhir/special-values|false", []),
+        ("active", "http://acme.test|true", []),
+        ("identifier:of-type", "http://acme.test/types|MR|1", ["p"]),
+        ("identifier:of-type", "http://acme.test/types|MR|2", []),
+        ("_type", "Patient", ["p"]),
+        ("_type", "Observation,Patient", ["p"]),
+        ("_type", "Observation", []),
+        ("_type:not", "Observation", ["p"]),
+        ("_type:not", "Patient", []),
+        ("_has:Group:member:_type", "Group", ["p"]),
+        ("_has:Group:member:_type", "Patient", []),
+        ("organization._type", "Organization", ["p"]),
+        ("organization._type", "Patient", []),
+        ("organization:Organization._type:not", "Patient", ["p"]),
+    ],
+)
+async def test_a_token_is_found_by_a_system_that_is_understood(shelf, name, value, expected):
+    kind = {"coding": [{"system": "http://acme.test/types", "code": "MR"}]}
+    held = {
+        "telecom": [{"system": "phone", "value": "+1 555"}],
+        "active": True,
+        "identifier": [{"type": kind, "value": "1"}],
+        "managingOrganization": {"reference": "Organization/o"},
+    }
+    await shelf.put({"resourceType": "Patient", "id": "p", **held})
+    await shelf.put({"resourceType": "Organization", "id": "o"})
+    members = [{"entity": {"reference": "Patient/p"}}]
+    await shelf.put({"resourceType": "Group", "id": "g", "member": members})
+    assert await shelf.matching("Patient", name, value) == expected
+
+
+@pytest.mark.parametrize("value", ["A", "A|B", "A|B|", "|B|C", "||C", "|B|", "A||", "||", "A|B|C|D"])
+async def test_an_identifier_by_its_type_needs_all_three_parts(shelf, value):
+    with pytest.raises(BadRequest) as refused:
+        await shelf.matching("Patient", "identifier:of-type", value)
+    assert refused.value.issues[0].expression == "http.identifier:of-type"
+
+
+async def test_a_reverse_chain_needs_a_type_a_reference_and_a_parameter(shelf):
+    for name in ("_has:Observation", "_has:Observation:patient", "_has:"):
+        with pytest.raises(BadRequest) as refused:
+            await shelf.page("Patient", f"{name}=1", strict=False)
+        assert (refused.value.issues[0].code, refused.value.issues[0].text[:14]) == (
+            "invalid",
+            "Write _has:Typ",
+        )

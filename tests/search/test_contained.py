@@ -1,0 +1,89 @@
+"""Chains into contained resources, which are found by nothing else.
+
+Source: https://hl7.org/fhir/R4/search.html#contained
+"""
+
+from __future__ import annotations
+
+import pytest
+
+KETAMINE = {
+    "resourceType": "Medication",
+    "id": "m",
+    "status": "active",
+    "code": {"coding": [{"system": "urn:rx", "code": "KET"}], "text": "Ketamine"},
+    "identifier": [{"system": "urn:lot", "value": "7"}],
+    "batch": {"expirationDate": "2027-03", "lotNumber": "L7"},
+    "ingredient": [{"itemCodeableConcept": {"coding": [{"code": "abc"}]}}],
+    "manufacturer": {"reference": "Organization/o"},
+}
+UNNAMED = {name: value for name, value in KETAMINE.items() if name != "code"}
+MAKER = {"resourceType": "Organization", "id": "maker", "name": "Maker & Sons", "active": True}
+
+
+@pytest.fixture
+async def orders(shelf):
+    order = {"resourceType": "MedicationRequest", "subject": {"reference": "Patient/p"}}
+    for key, more in (
+        ("inside", {"contained": [KETAMINE], "medicationReference": {"reference": "#m"}}),
+        ("outside", {"medicationReference": {"reference": "Medication/m"}}),
+        ("other", {"contained": [UNNAMED], "medicationReference": {"reference": "#m"}}),
+        ("unused", {"contained": [KETAMINE], "medicationCodeableConcept": {"text": "x"}}),
+        ("lost", {"medicationReference": {"reference": "#gone"}}),
+        ("by", {"contained": [MAKER], "requester": {"reference": "#maker"}}),
+    ):
+        await shelf.put(order | {"id": key} | more)
+    await shelf.put({**KETAMINE, "status": "inactive"})
+    await shelf.put({"resourceType": "Patient", "id": "p"})
+    return shelf
+
+
+@pytest.mark.parametrize("prefix", ["", "patient=p&"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("medication.code=ket", ["inside", "outside"]),
+        ("medication:Medication.code=urn:rx|KET", ["inside", "outside"]),
+        ("medication.code=urn:other|KET", []),
+        ("medication.ingredient-code=abc&medication.status=active", ["inside", "other"]),
+        ("medication.code:missing=true", ["other"]),
+        ("medication.code:missing=false", ["inside", "outside"]),
+        ("medication.status:not=active", ["outside"]),
+        ("medication.status:not=inactive", ["inside", "other"]),
+        ("medication.identifier=urn:lot|", ["inside", "other", "outside"]),
+        ("medication.expiration-date=2027", ["inside", "other", "outside"]),
+        ("medication.expiration-date=lt2027", []),
+        ("medication.lot-number=l7&medication.code=KET", ["inside", "outside"]),
+        ("medication.manufacturer=Organization/o", ["inside", "other", "outside"]),
+        ("requester.name=maker", ["by"]),
+        ("requester:Organization.name:exact=Maker %26 Sons", ["by"]),
+        ("requester:Practitioner.name=maker", []),
+        ("requester:Organization.active=true", ["by"]),
+        ("requester:Organization.active=false", []),
+        ("requester:Organization._id=maker", []),
+        ("medication:missing=true", ["by", "unused"]),
+    ],
+)
+async def test_a_chain_is_followed_into_contained_resources(orders, prefix, text, expected):
+    assert await orders.find("MedicationRequest", prefix + text) == expected
+
+
+async def test_a_contained_resource_is_found_by_a_chain_only(orders):
+    assert await orders.find("Medication", "status=active") == []
+    assert await orders.find("Organization", "name=maker") == []
+    assert await orders.included("MedicationRequest", "_include=MedicationRequest:medication") == {
+        "Medication/m"
+    }
+
+
+async def test_a_filter_looks_into_contained_resources_too(orders):
+    found = await orders.matching("MedicationRequest", "_filter", "medication.code eq ket")
+    assert found == ["inside", "outside"]
+    found = await orders.matching("MedicationRequest", "_filter", "medication.code ne ket")
+    assert found == []
+
+
+async def test_what_a_resource_no_longer_contains_is_not_found(orders):
+    order = {"resourceType": "MedicationRequest", "id": "inside", "subject": {"reference": "Patient/p"}}
+    await orders.put(order)
+    assert await orders.find("MedicationRequest", "medication.code=ket") == ["outside"]
