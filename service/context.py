@@ -57,6 +57,7 @@ class Context:
     ``kept`` holds what the request says about the form of its answer in the URL: a client that cannot say
     it in headers must find it in the links to the next page too.
     ``held`` counts the characters of the answers to a bundle's entries so far.
+    ``capabilities`` is the CapabilityStatement, which a bundle may ask for too.
     ``told`` holds what an operation was given, for the audit trail, wherever in the request it stood.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
@@ -76,6 +77,7 @@ class Context:
     pools: Pools | None = None
     kept: tuple[tuple[str, str], ...] = ()
     held: int = 0
+    capabilities: str = ""
     told: tuple[tuple[str, str], ...] = ()
     unaudited: list[AuditEntry] = field(default_factory=list)
 

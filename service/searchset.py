@@ -33,7 +33,14 @@ def searchset(ctx: Context, asked: Query, page: Page, *, path: str = "") -> str:
         entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
     url, used = f"{base}/{path or asked.resource_type}".rstrip("/"), [*asked.used, *ctx.kept]
     links = _links(url, used, page, asked.cursor is not None)
-    return bundle("searchset", page.total, links, entries)
+    return bundle("searchset", _total(asked, page), links, entries)
+
+
+def _total(asked: Query, page: Page) -> int | None:
+    """Tell how many match: what was counted, or what is on the only page, unless no total is wanted."""
+    if page.total is not None or page.next or asked.cursor is not None or ("_total", "none") in asked.used:
+        return page.total
+    return sum(row.mode == "match" for row in page.rows)
 
 
 def entries_of(base: str, rows: Iterable[Row]) -> list[str]:
