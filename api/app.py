@@ -45,6 +45,7 @@ EXPOSED = [
     "Location",
     "Last-Modified",
     "X-Request-Id",
+    "X-Correlation-Id",
     "X-Security-Context",
     "Content-Disposition",
     "Content-Location",

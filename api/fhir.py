@@ -22,7 +22,7 @@ from models.errors import BadRequest, FhirError, InternalError, NotAcceptable, U
 from service import bundle, capability, conditional, logs, provenance
 from service.aside import aside
 from service.context import Context, Pools
-from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret
+from service.interaction import SEARCHES, Answer, Interaction, Name, Target, interpret, methods
 from service.patching import MEMBERS, carried
 from service.perform import noted, perform, unread
 from service.read import shown
@@ -82,6 +82,8 @@ async def _answered(request: Request) -> Response:
     scope = request.scope
     known = deps.services(request)
     headers = wire.headers_of(scope)
+    if scope["method"] == "OPTIONS":
+        return wire.options(methods(scope["path"][len(PREFIX) :]))
     target = interpret(scope["method"], scope["path"][len(PREFIX) :])
     state = scope["state"]
     state["route"] = f"{target.title} {target.resource_type}"
@@ -89,7 +91,7 @@ async def _answered(request: Request) -> Response:
     named = dict(query)
     state["manner"] = _manner(target, request.method, headers, named)
     if target.name is Name.CAPABILITIES:
-        return wire.static(capability.shown(known.capabilities, query), state["manner"])
+        return wire.static(capability.shown(known.capabilities, query), state["manner"], headers)
     caller = None
     try:
         caller = await deps.principal(known, headers.get("authorization", ""))
@@ -133,6 +135,8 @@ async def written(
     What has changed something is never refused afterwards: if XML cannot hold it, it is answered in JSON.
     """
     writes = ask.name in {Name.CREATE, Name.UPDATE, Name.PATCH}
+    if ask.name is Name.DELETE and ask.prefer == "OperationOutcome":
+        answer = Answer(200, answer.version, document=wire.DELETED)
     write = partial(wire.success, answer, settings, prefer=ask.prefer if writes else "", writes=writes)
     text = answer.version.body if answer.version else answer.document
     if manner is wire.AS_STORED:
@@ -179,6 +183,7 @@ async def _performed(
         if ask.name is Name.SEARCH:
             ctx.pools = Pools(known.database, known.searches)
             return await perform(ctx, ask)
+        ctx.capabilities = known.capabilities
         async with known.database.acquire() as ctx.connection:
             return await (noted(ctx, ask, bundle.execute) if ask.name is Name.BUNDLE else perform(ctx, ask))
     finally:
@@ -251,7 +256,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 ROUTES = [
     Route(PREFIX, fhir, methods=_METHODS),

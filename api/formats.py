@@ -77,11 +77,11 @@ def named(format_: str) -> Format:
     Raises:
         NotAcceptable: it names no format on offer.
     """
-    name = format_.partition(";")[0].strip().replace(" ", "+").lower()
-    try:
-        return _NAMES[name]
-    except KeyError:
-        raise NotAcceptable from None
+    name, mark, parameters = format_.partition(";")
+    asked = next(iter(weighed(name.strip().replace(" ", "+") + mark + parameters)), None)
+    if asked is None or asked.name not in _NAMES or not _is_ours(asked.parameters):
+        raise NotAcceptable
+    return _NAMES[asked.name]
 
 
 def accepted(accept: str | None) -> Format:

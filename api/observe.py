@@ -1,12 +1,16 @@
 """What every request leaves behind: a request id, one log line without PHI, and metrics.
 
     X-Request-Id in (when usable) ─▶ scope state ─▶ … ─▶ X-Request-Id out, log line, counter and histogram
+                 else one of ours, and X-Correlation-Id with the client's own goes out too
 
 The route is a template (``read MedicationRequest``), never a path: paths hold ids.
+
+Source: https://hl7.org/fhir/R4/http.html#custom
 """
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADER = b"x-request-id"
+_ORIGINAL = b"x-correlation-id"
+_ECHOED = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
+"""An id of the client's that goes back as it is."""
 _UNROUTED = "none"
 
 
@@ -38,6 +45,7 @@ class Observe:
         identity = request_id(sent.decode("latin-1"))
         state = scope.setdefault("state", {})
         state["request_id"] = identity
+        told = _told(sent, identity.encode())
         started = time.perf_counter()
         status = 0
 
@@ -45,7 +53,7 @@ class Observe:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (_HEADER, identity.encode())]
+                message["headers"] = [*message.get("headers", ()), *told]
             await send(message)
 
         try:
@@ -67,3 +75,9 @@ class Observe:
                 duration_ms=round(elapsed_s * 1000, 2),
                 client_id=state.get("client_id"),
             )
+
+
+def _told(sent: bytes, identity: bytes) -> list[tuple[bytes, bytes]]:
+    """Name the request in the answer, and beside it what its sender called it where that is another name."""
+    is_replaced = sent != identity and _ECHOED.fullmatch(sent)
+    return [(_HEADER, identity), *([(_ORIGINAL, sent)] if is_replaced else [])]

@@ -63,7 +63,8 @@ def _search() -> Schema:
             "search": _closed(["mode"], _found_as()),
         },
     )
-    total = {"type": "integer", "minimum": 0, "description": "Present when _total or _summary=count asks."}
+    told = "Present when _total or _summary=count asks, or all matches are on this page."
+    total = {"type": "integer", "minimum": 0, "description": told}
     return _bundle(["searchset"], entry, total=total, link=_link())
 
 
@@ -94,7 +95,9 @@ def _history() -> Schema:
             "response": response,
         },
     )
-    return _bundle(["history"], entry, link=_link())
+    told = "Versions on all pages: of one resource, of what fits on one page, or when _summary=count asks."
+    total = {"type": "integer", "minimum": 0, "description": told}
+    return _bundle(["history"], entry, total=total, link=_link())
 
 
 def _response() -> Schema:

@@ -60,7 +60,7 @@ def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool 
     if resource_type == binary.TYPE and name in binary.WRITES:
         named.append("X-Security-Context")
     if name.startswith("history"):
-        named += ("_count", "_since", "_at")
+        named += ("_count", "_since", "_at", "_order", "_summary", "_elements")
     return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
 
 
@@ -169,7 +169,17 @@ _RESULT = {
         example=20,
     ),
     "_since": _query("_since", "Only versions stored at or after this instant.", values.MOMENT),
-    "_at": _query("_at", "Only versions that were current at this time.", values.MOMENT),
+    "_at": _query(
+        "_at",
+        "Only versions that were current at this time, or with gt, ge, lt or le at some time after or before "
+        "it; may repeat.",
+        values.BOUND,
+    ),
+    "_order": _query(
+        "_sort",
+        "The order of the versions; the newest come first unless said otherwise.",
+        {"type": "string", "enum": ["-_lastUpdated", "_lastUpdated"]},
+    ),
     "_sort": _query("_sort", "Search parameters to sort by, with commas; '-' sorts downwards.", values.SORT),
     "_include": _query(
         "_include",
@@ -198,7 +208,7 @@ _RESULT = {
         "_elements", "Elements to show besides the mandatory ones, with commas.", values.NAMES
     ),
 }
-_CONTROLS = tuple(name for name in _RESULT if name not in {"_since", "_at"})
+_CONTROLS = tuple(name for name in _RESULT if name not in {"_since", "_at", "_order"})
 
 _PART = {
     "_part": _query(
@@ -219,11 +229,14 @@ _FORMAT = {
     ),
 }
 
+_TAG = '(W/)?"[1-9][0-9]{0,8}"'
+
 _REQUEST_HEADERS = {
     "If-Match": _header(
         "If-Match",
-        "The version that is to be changed. The answer is 412 when there is a newer one.",
-        {"type": "string", "pattern": '^(W/)?"[1-9][0-9]{0,8}"$'},
+        "The version that is to be changed, one of several with commas, or * for any. The answer is 412 when "
+        "the newest is another.",
+        {"type": "string", "pattern": f"^(\\*|{_TAG}(, ?{_TAG})*)$"},
         example='W/"1"',
     ),
     "If-None-Exist": _header(
@@ -238,7 +251,7 @@ _REQUEST_HEADERS = {
     "_unless": _header(
         "If-None-Match",
         "Versions that must not be the newest; * stores only what is not there. The answer is 412 else.",
-        {"type": "string", "pattern": '^(\\*|(W/)?"[1-9][0-9]{0,8}")$'},
+        {"type": "string", "pattern": f"^(\\*|{_TAG}(, ?{_TAG})*)$"},
         example="*",
     ),
     "X-Provenance": _header(
@@ -257,10 +270,14 @@ _REQUEST_HEADERS = {
         "Reference that becomes the securityContext of a Binary whose content is sent raw.",
         {"type": "string", "pattern": "^[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$"},
     ),
-    "X-Request-Id": _header("X-Request-Id", "Name of this request in the logs; comes back in the answer."),
+    "X-Request-Id": _header(
+        "X-Request-Id",
+        "Name of this request in the logs; comes back in the answer, as X-Correlation-Id if it is replaced.",
+    ),
 }
 
 _HEADERS_OF: dict[str, tuple[str, ...]] = {
+    Name.CAPABILITIES: ("If-None-Match",),
     Name.READ: ("If-None-Match", "If-Modified-Since", "_part", "_elements"),
     Name.VREAD: ("If-None-Match", "If-Modified-Since", "_part", "_elements"),
     Name.SEARCH: ("Prefer",),
@@ -268,6 +285,6 @@ _HEADERS_OF: dict[str, tuple[str, ...]] = {
     Name.CREATE: ("If-None-Exist", "Prefer", "X-Provenance"),
     Name.UPDATE: ("If-Match", "_unless", "Prefer", "X-Provenance"),
     "patch": ("If-Match", "Prefer", "X-Provenance"),
-    Name.DELETE: ("If-Match",),
+    Name.DELETE: ("If-Match", "Prefer"),
     Name.BUNDLE: ("Prefer", "X-Provenance"),
 }

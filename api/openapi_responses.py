@@ -25,7 +25,7 @@ FHIR_JSON, FHIR_XML = (format_.value for format_ in Format)
 _WRITING = (400, 401, 403, 404, 406, 408, 409, 410, 412, 413, 415, 422, 503)
 
 STATUSES: dict[str, tuple[int, ...]] = {
-    Name.CAPABILITIES: (200, 400, 406),
+    Name.CAPABILITIES: (200, 304, 400, 406),
     Name.BUNDLE: (200, *_WRITING),
     Name.SEARCH: (200, 400, 401, 403, 406, 503),
     Name.SEARCH_SYSTEM: (200, 400, 401, 403, 406, 503),
@@ -35,7 +35,7 @@ STATUSES: dict[str, tuple[int, ...]] = {
     Name.VREAD: (200, 304, 400, 401, 403, 404, 406, 410, 503),
     Name.UPDATE: (200, 201, *_WRITING),
     "patch": (200, *_WRITING),
-    Name.DELETE: (204, 400, 401, 403, 404, 406, 409, 412, 422, 503),
+    Name.DELETE: (200, 204, 400, 401, 403, 404, 406, 409, 412, 422, 503),
     Name.HISTORY: (200, 400, 401, 403, 404, 406, 503),
     "history-type": (200, 400, 401, 403, 406, 503),
     "history-system": (200, 400, 401, 403, 406, 503),
@@ -194,6 +194,7 @@ def _body(name: str, resource_type: str) -> Json:
         "history-system": "HistoryBundle",
         Name.BUNDLE: "ResponseBundle",
         Name.CAPABILITIES: "CapabilityStatement",
+        Name.DELETE: "OperationOutcome",
     }
     if name in OPERATIONS:
         return reference(_RETURNED[OPERATIONS[name].returns])

@@ -33,6 +33,9 @@ _CANONICAL = frozenset({"canonical", "uri"})
 MOMENT: Schema = {"type": "string", "pattern": f"^{_MOMENT}$"}
 """One date or instant."""
 
+BOUND: Schema = {"type": "string", "pattern": f"^(eq|g[te]|l[te])?{_MOMENT}$"}
+"""One date or instant, or with a prefix what comes after or before it."""
+
 SORT: Schema = {"type": "string", "pattern": r"^[^,\u0000]*(,[^,\u0000]*){0,4}$"}
 """At most five keys."""
 

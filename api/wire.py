@@ -11,9 +11,10 @@ Source: https://hl7.org/fhir/R4/http.html#general
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -21,8 +22,8 @@ from starlette.responses import Response
 
 from api import binary, compression, formats
 from api.formats import Format
-from models.errors import BadRequest, FhirError, Issue, NotAcceptable
-from models.outcome import outcome
+from models.errors import BadRequest, FhirError, NotAcceptable
+from models.outcome import GONE, STORED, outcome
 from service import conditional, freshness
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 NOT_MODIFIED = freshness.NOT_MODIFIED
+
+DELETED = outcome((GONE,)).decode()
+"""What a deletion answers to who prefers an OperationOutcome."""
+
 MAX_PARAMETERS = conditional.MAX_PARAMETERS
 """Of a query string or a form."""
 
@@ -41,8 +46,9 @@ VARY = "Accept, Accept-Encoding"
 CACHE_CONTROL = "private, no-cache"
 """Kept for one person, asked about before each use: ``no-store`` would make ETags useless to browsers."""
 
-_ALWAYS = {"Vary": VARY, "Cache-Control": CACHE_CONTROL}
-"""What every FHIR answer says, whatever it is: a cache must know before it has seen the other kinds."""
+_ALWAYS = {"Vary": VARY, "Cache-Control": CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
+"""What every FHIR answer says, whatever it is: a cache must know before it has seen the other kinds, and
+a browser must not take a narrative for a page."""
 
 _RETURNS = frozenset({"minimal", "representation", "OperationOutcome"})
 _HANDLINGS = frozenset({"strict", "lenient"})
@@ -201,7 +207,7 @@ def success(
     body = answer.document
     if answer.version is not None:
         headers = version_headers(answer.version, settings.fhir_base, created=writes)
-        body = answer.version.body
+        body = body or answer.version.body
     if body is None or prefer == "minimal" or answer.status == NOT_MODIFIED:
         return Response(status_code=answer.status, headers={**headers, **_ALWAYS})
     if manner.raw and answer.version is not None:
@@ -210,7 +216,7 @@ def success(
             return _raw(content, headers, manner)
     text = body.encode()
     if prefer == "OperationOutcome":
-        text = outcome((Issue("informational", "The resource was stored.", severity="information"),))
+        text = outcome((STORED,))
     shaped, more = _shaped(text, manner)
     return Response(shaped, answer.status, {**headers, **more})
 
@@ -223,10 +229,25 @@ def _raw(content: binary.Content, headers: dict[str, str], manner: Manner) -> Re
     return Response(body, 200, {**headers, **content.headers, **more})
 
 
-def static(text: str, manner: Manner) -> Response:
-    """Answer what never changes while the process lives: formatted and coded once in each manner."""
-    body, headers = _shaped_once(text, manner)
-    return Response(body, 200, headers)
+def options(offered: Sequence[str]) -> Response:
+    """Answer what a path offers; a page's question whether it may ask at all is answered before (CORS)."""
+    head = ("HEAD",) if "GET" in offered else ()
+    return Response(status_code=204, headers={"Allow": ", ".join((*offered, *head, "OPTIONS")), **_ALWAYS})
+
+
+def static(text: str, manner: Manner, headers: Mapping[str, str]) -> Response:
+    """Answer what never changes while the process lives: formatted and coded once in each manner.
+
+    Args:
+        text: JSON.
+        manner: how to write it.
+        headers: of the request, of which ``If-None-Match`` is read.
+    """
+    body, described = _shaped_once(text, manner)
+    known = headers.get("if-none-match", "")
+    if known and freshness.names(known, described["ETag"]):
+        return Response(status_code=NOT_MODIFIED, headers={"ETag": described["ETag"], **_ALWAYS})
+    return Response(body, 200, described)
 
 
 def _shaped(text: bytes, manner: Manner) -> tuple[bytes, dict[str, str]]:
@@ -240,7 +261,8 @@ def _shaped(text: bytes, manner: Manner) -> tuple[bytes, dict[str, str]]:
 
 @lru_cache(maxsize=32)
 def _shaped_once(text: str, manner: Manner) -> tuple[bytes, dict[str, str]]:
-    return _shaped(text.encode(), manner)
+    body, headers = _shaped(text.encode(), manner)
+    return body, {**headers, "ETag": f'W/"{blake2b(text.encode(), digest_size=12).hexdigest()}"'}
 
 
 def _coded(body: bytes, coding: compression.Coding | None) -> tuple[bytes, dict[str, str]]:

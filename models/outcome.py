@@ -11,6 +11,10 @@ from models.document import serialize
 from models.errors import Issue
 from models.kat.systems import local_system
 
+STORED = Issue("informational", "The resource was stored.", severity="information")
+GONE = Issue("informational", "The resource was deleted, or was not there.", severity="information")
+"""What is told of a write, and of a deletion, to who prefers an OperationOutcome."""
+
 _RULES = local_system("kat-rule")
 
 

@@ -23,7 +23,7 @@ from msgspec import structs
 
 from models.document import serialize
 from models.errors import BadRequest, Conflict, FhirError, Malformed
-from models.outcome import outcome
+from models.outcome import STORED, outcome
 from models.principal import OPERATOR
 from service import conditional, freshness, intake, integrity, provenance, store, write
 from service import entries as reading
@@ -40,6 +40,8 @@ from service.turns import in_turn
 from service.write import ATTEMPTS, pause
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.context import Context
     from service.entries import Entry
 
@@ -48,6 +50,10 @@ MAX_ENTRIES = 5_000
 
 _STORES = frozenset({Name.CREATE, Name.UPDATE})
 _READS = frozenset({Name.READ, Name.VREAD})
+_WRITES = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.DELETE})
+
+
+_STORED = outcome((STORED,)).decode()
 
 
 async def execute(ctx: Context, ask: Interaction) -> Answer:
@@ -71,11 +77,11 @@ async def execute(ctx: Context, ask: Interaction) -> Answer:
         _refuse_provenance(ask)
         urls = Counter(text(item, "fullUrl") for item in items)
         answers = [await _batched(ctx, item, number, ask, urls) for number, item in enumerate(items)]
-        return _response(ctx, kind, answers, ask)
+        return _response(ctx, kind, answers)
     entries = await aside(
         ctx.size, lambda: [reading.read(ctx, item, number, ask) for number, item in enumerate(items)]
     )
-    return _response(ctx, kind, await _transaction(ctx, entries, ask), ask)
+    return _response(ctx, kind, await _transaction(ctx, entries, ask))
 
 
 def _refuse_provenance(ask: Interaction) -> None:
@@ -91,7 +97,7 @@ async def _batched(
     try:
         entry = reading.read(ctx, item, number, ask)
         _refuse_links_between(entry, urls)
-        return _told(entry, await perform(ctx, entry.ask))
+        return _told(entry, await perform(ctx, entry.ask), ask.prefer)
     except FhirError as refusal:
         return refusal
 
@@ -102,7 +108,7 @@ def _refuse_links_between(entry: Entry, urls: Counter[str | None]) -> None:
         raise BadRequest("Entries of a batch cannot refer to each other; send a transaction.")
 
 
-async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> list[Answer | FhirError]:
+async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> list[Answer]:
     noted = len(ctx.unaudited)
     for number in range(ATTEMPTS):
         try:
@@ -110,7 +116,9 @@ async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> 
                 ctx.in_bundle = True
                 answers = await _perform_all(ctx, await _identified(ctx, entries))
                 await provenance.record(ctx, ask, answers)
-                return answers
+                return [
+                    _told(entry, answer, ask.prefer) for entry, answer in zip(entries, answers, strict=True)
+                ]
         except LostRace:
             del ctx.unaudited[noted:]
             ctx.held = 0
@@ -125,12 +133,19 @@ async def _transaction(ctx: Context, entries: list[Entry], ask: Interaction) -> 
 
 async def _lock(ctx: Context, entries: list[Entry]) -> None:
     criteria = {
-        (entry.ask.resource_type, found)
-        for entry in entries
-        if (found := write.criteria(entry.ask)) is not None
+        (entry.ask.resource_type, found) for entry in entries if (found := _criteria(entry)) is not None
     }
     for resource_type, pairs in sorted(criteria):
         await conditional.lock(ctx, resource_type, pairs)
+
+
+def _criteria(entry: Entry) -> conditional.Pairs | None:
+    """Return the criteria by which an entry names its resource, or say which entry has none."""
+    try:
+        return write.criteria(entry.ask)
+    except FhirError as refusal:
+        refusal.issues = tuple(placed(issue, entry.number) for issue in refusal.issues)
+        raise
 
 
 async def _identified(ctx: Context, entries: list[Entry]) -> list[Entry]:
@@ -156,6 +171,8 @@ def _relinked(entries: list[Entry], places: dict[str, str]) -> list[dict[str, An
 def _places(entries: list[Entry]) -> dict[str, str]:
     """Map the ``fullUrl`` of every entry that stores something to its place here.
 
+    A creation without one is named by the id that its sender knows it by, unless others have that name too.
+
     Raises:
         BadRequest: two entries have the same ``fullUrl``, so that a link to it could mean either.
     """
@@ -169,7 +186,22 @@ def _places(entries: list[Entry]) -> dict[str, str]:
                 expression=f"{entry.place}.fullUrl",
             )
         places[entry.full_url] = f"{entry.ask.resource_type}/{entry.ask.id}"
-    return places
+    return {**_unnamed(entries), **places}
+
+
+def _unnamed(entries: list[Entry]) -> dict[str, str]:
+    """Map ``Type/id``, as its sender wrote it, to the place of each creation that has no ``fullUrl``."""
+    known = {
+        (entry.ask.resource_type, text(entry.ask.document, "id")): entry.ask.id
+        for entry in entries
+        if entry.ask.name is Name.CREATE and not entry.full_url
+    }
+    names = Counter((entry.ask.resource_type, text(entry.ask.document, "id")) for entry in entries)
+    return {
+        f"{kind}/{sent}": f"{kind}/{id_}"
+        for (kind, sent), id_ in known.items()
+        if sent and names[kind, sent] == 1
+    }
 
 
 async def _with_id(ctx: Context, entry: Entry) -> Entry:
@@ -216,8 +248,8 @@ def _claimed(ask: Interaction) -> tuple[store.Claim | None, conditional.Pairs | 
     return claim, None if found is not None and intake.is_by_claim(found, claim) else found
 
 
-async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer | FhirError]:
-    answers: dict[int, Answer | FhirError] = {}
+async def _perform_all(ctx: Context, entries: list[Entry]) -> list[Answer]:
+    answers: dict[int, Answer] = {}
     turns = await aside(ctx.size, lambda: in_turn(ctx, entries))
     for entry in turns:
         if ctx.size >= LARGE:
@@ -257,7 +289,7 @@ async def _require_integrity(ctx: Context, entries: list[Entry]) -> None:
 async def _perform(ctx: Context, entry: Entry) -> Answer:
     known = entry.known
     if known is None:
-        answer = _told(entry, await perform(ctx, entry.ask))
+        answer = await perform(ctx, entry.ask)
         _require_given_id(entry, answer)
         return answer
 
@@ -279,9 +311,19 @@ def _require_given_id(entry: Entry, answer: Answer) -> None:
         raise LostRace
 
 
-def _told(entry: Entry, answer: Answer) -> Answer:
-    """Leave the resource out where the entry does not want it: HEAD, or a version that it knows already."""
+def _told(entry: Entry, answer: Answer, prefer: str) -> Answer:
+    """Leave the resource out where it is not wanted: HEAD, a version that the reader knows, or a write.
+
+    What a write stored or found is shown only to who prefers its representation.
+    """
     ask, version = entry.ask, answer.version
+    if ask.name in _WRITES and version is not None and prefer != "representation":
+        stored = prefer == "OperationOutcome" and version.body is not None
+        return structs.replace(
+            answer,
+            version=structs.replace(version, body=None),
+            document=_STORED if stored else None,
+        )
     is_known = (
         version is not None
         and ask.name in _READS
@@ -327,19 +369,19 @@ def _refuse_double_targets(entries: list[Entry]) -> None:
         seen |= targets
 
 
-def _response(ctx: Context, kind: str, answers: list[Answer | FhirError], ask: Interaction) -> Answer:
-    entries = ",".join(_response_entry(ctx, answer, ask) for answer in answers)
+def _response(ctx: Context, kind: str, answers: Sequence[Answer | FhirError]) -> Answer:
+    entries = ",".join(_response_entry(ctx, answer) for answer in answers)
     members = f',"entry":[{entries}]' if answers else ""
     return Answer(
         200, document=f'{{"resourceType":"Bundle","type":"{kind}-response"{members}}}', audited=True
     )
 
 
-def _response_entry(ctx: Context, answer: Answer | FhirError, ask: Interaction) -> str:
+def _response_entry(ctx: Context, answer: Answer | FhirError) -> str:
     response: dict[str, Any] = {"status": f"{answer.status} {HTTPStatus(answer.status).phrase}"}
     if isinstance(answer, FhirError):
         return f'{{"response":{_json(response)[:-1]},"outcome":{outcome(answer.issues).decode()}}}}}'
-    body = answer.document
+    body, told = answer.document, ""
     if answer.version is not None:
         version = answer.version
         response["location"] = (
@@ -347,9 +389,9 @@ def _response_entry(ctx: Context, answer: Answer | FhirError, ask: Interaction) 
         )
         response["etag"] = f'W/"{version.version}"'
         response["lastModified"] = store.instant(version.last_updated)
-        body = version.body if ask.prefer == "representation" or not answer.audited else None
+        body, told = version.body, f',"outcome":{body}' if body else ""
     resource = f'"resource":{body},' if body else ""
-    return f'{{{resource}"response":{_json(response)}}}'
+    return f'{{{resource}"response":{_json(response)[:-1]}{told}}}}}'
 
 
 def _json(value: Any) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.definitions import RESOURCE_TYPES
 from models.definitions.structures import structure
+from service.interaction import Answer
 from service.operations import catalogue
 from service.patching import MEMBERS
 from service.search import across, filters, summary
@@ -22,6 +23,10 @@ from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
 from service.search.registry import Parameter, parameters, targets
 from service.search.sounds import METHOD
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.context import Context
+    from service.interaction import Interaction
 
 INTERACTIONS = (
     "read",
@@ -127,6 +132,11 @@ def shown(text: str, pairs: Iterable[tuple[str, str]]) -> str:
     if asked.elements:
         return summary.part(text, MANDATORY | frozenset(asked.elements))
     return summary.part(text, MANDATORY | {"text"}) if asked.summary == "text" else text
+
+
+async def tell(ctx: Context, ask: Interaction) -> Answer:
+    """Answer an entry of a bundle that asks for the statement."""
+    return Answer(200, document=shown(ctx.capabilities, ask.query))
 
 
 def security(base_url: str) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Context:
     stand in the links of the answer.
     ``size`` counts the bytes of the body, if it may hold a large document (see ``service/aside.py``).
     ``held`` counts the characters of the answers to a bundle's entries so far.
+    ``capabilities`` is the CapabilityStatement, which a bundle may ask for too.
     ``told`` holds what was asked, for the audit trail, where the URL does not say it.
     ``unaudited`` collects the audit entries that must be durable before the answer leaves; a stored
     write is not among them, because its statement wrote the entry.
@@ -84,6 +85,7 @@ class Context:
     hides: bool = False
     size: int = 0
     held: int = 0
+    capabilities: str = ""
     told: tuple[tuple[str, str], ...] = ()
     unaudited: list[AuditEntry] = field(default_factory=list)
 

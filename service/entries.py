@@ -18,6 +18,7 @@ from models.errors import FhirError, Issue, Malformed
 from service import conditional
 from service.interaction import Answer, Interaction, interpret
 from service.kat.elements import text
+from service.search.query import IGNORED
 from service.turns import ORDER
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def read(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
     path, _, query = request["url"].removeprefix(ctx.fhir_base).partition("?")
     try:
         target = interpret(request["method"], path)
-        parameters = conditional.criteria_of(f"?{query}")
+        # The form of the answer is the bundle's, as it is for a request by the headers.
+        parameters = tuple(pair for pair in conditional.criteria_of(f"?{query}") if pair[0] not in IGNORED)
         if_none_exist = conditional.unless_exists(target, condition["ifNoneExist"], parameters)
     except FhirError as refusal:
         refusal.issues = tuple(replace(issue, expression=f"{inside}.url") for issue in refusal.issues)

@@ -28,9 +28,14 @@ _SECOND = timedelta(seconds=1)
 def is_known(version: Version, if_none_match: str | None, known_before: datetime | None) -> bool:
     """Tell whether the caller knows a version: by its tag, or because it is older than what they know."""
     if if_none_match:
-        tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_none_match.split(",")]
-        return str(version.version) in tags or "*" in tags
+        return names(if_none_match, f'"{version.version}"')
     return known_before is not None and rank(version.last_updated) < rank(known_before)
+
+
+def names(if_none_match: str, tag: str) -> bool:
+    """Tell whether ``If-None-Match`` names a tag, weakly compared, or any."""
+    tags = [one.strip().removeprefix("W/").strip('"') for one in if_none_match.split(",")]
+    return "*" in tags or tag.removeprefix("W/").strip('"') in tags
 
 
 def after_http_date(text: str | None) -> datetime | None:

@@ -6,41 +6,42 @@ A place in the sequence is the instant and the sequence number of a version, so 
 leave out anything while others write. Except for one resource read without ``_since``, a version is held
 back while a transaction older than its own is under way: a client may resume from the greatest instant it
 saw. Whose current version a caller may not see, has no history for them, and a granular scope shows the
-current version only. A page ends before the versions that would make it too large.
+current version only. A page ends before the versions that would make it too large. The total is told where
+it costs next to nothing: of one resource, of what fits on one page, and when it is what is asked for.
 
 Source: https://hl7.org/fhir/R4/http.html#history
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import asyncpg
+
 from models.definitions import RESOURCE_TYPES
 from models.document import serialize
-from models.errors import BadRequest, Forbidden, NotFound
+from models.errors import Forbidden, NotFound, TooCostly
 from models.resource import table_name
 from service import contents, paging, store
 from service.access import decide
+from service.history_parameters import Place, read_parameters
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
-from service.search.cursors import PARAMETER
-from service.search.query import DEFAULT_COUNT, MAX_COUNT
+from service.search import summary
+from service.search.run import ADVICE
 from service.search.settled import settled
-from service.search.values import Interval, interval
 from service.searchset import bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from service.access.decide import Permission
     from service.context import Context
+    from service.history_parameters import Asked, Period
+    from service.search.query import Query
 
-_PLACE = re.compile(r"(newer|older)-([0-9]{1,17})-([0-9]{1,18})")
-_COUNT = re.compile(r"[0-9]{1,9}")
 _TOLD = (
     "h.resource_type, h.id, h.version, h.last_updated, h.body, h.method, h.seq, "
     "h.version = 1 OR (h.method = 'PUT' AND EXISTS (SELECT FROM resource_history o WHERE o.method = 'DELETE' "
@@ -48,16 +49,6 @@ _TOLD = (
 )
 _COLUMNS = "resource_type, id, version, last_updated, method, seq, created"
 _MEMBERS = ("resource_type", "id", "version", "last_updated", "body", "method")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A version's place in the sequence; ``newer`` asks for what came after it, else for what came before."""
-
-    at: datetime
-    seq: int
-    newer: bool
 
 
 class Told(NamedTuple):
@@ -66,17 +57,6 @@ class Told(NamedTuple):
     version: Version
     seq: int
     created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What of the history is asked for."""
-
-    count: int = DEFAULT_COUNT
-    since: datetime | None = None
-    at: Interval | None = None
-    place: Place | None = None
-    used: tuple[tuple[str, str], ...] = ()
 
 
 async def history(ctx: Context, ask: Interaction) -> Answer:
@@ -89,10 +69,16 @@ async def history(ctx: Context, ask: Interaction) -> Answer:
     """
     asked = read_parameters(ask)
     sources = _sources(ctx, ask)
-    rows, more = await _rows(ctx, ask, asked, sources)
+    counts = asked.shape.counts_only
+    rows, more = ([], False) if counts else await _rows(ctx, ask, asked, sources)
     if ask.id and not rows and not await _exists(ctx, ask, sources[ask.resource_type]):
         raise NotFound
-    return Answer(200, document=_rendered(ctx, ask, asked, rows, more=more))
+    total: int | None = None
+    if not counts and not more and asked.place is None:
+        total = len(rows)
+    elif counts or ask.id:
+        total = await _total(ctx, ask, asked, sources)
+    return Answer(200, document=_rendered(ctx, ask, asked, rows, more=more, total=total))
 
 
 def _sources(ctx: Context, ask: Interaction) -> dict[str, Permission]:
@@ -120,7 +106,8 @@ async def _rows(
 ) -> tuple[list[Told], bool]:
     """Read a page in the order of reading, and tell whether there is more."""
     values: list[Any] = []
-    order = "ASC" if asked.place and asked.place.newer else "DESC"
+    newer = asked.place.newer if asked.place else asked.ascending
+    order = "ASC" if newer else "DESC"
     tail = f"ORDER BY last_updated {order}, seq {order} LIMIT {asked.count + 1}"
     branches = [
         f"(SELECT {_TOLD} FROM resource_history h "  # noqa: S608 - built from parameters and names of our own
@@ -138,6 +125,43 @@ async def _rows(
     return rows[:count], len(records) > count
 
 
+def _current(at: Period, take: Callable[[Any, str], str]) -> Iterator[str]:
+    """Keep what was current at some time of a period: begun before its end, and not over before it.
+
+    What will be current in a time to come, nobody knows.
+    """
+    start, end = at
+    if end is not None:
+        yield f"h.last_updated < {take(end, 'timestamptz')}"
+    if start is not None:
+        began = take(start, "timestamptz")
+        yield f"{began} <= now()"
+        yield (
+            "NOT EXISTS (SELECT FROM resource_history l WHERE l.resource_type = h.resource_type "
+            f"AND l.id = h.id AND l.version = h.version + 1 AND l.last_updated <= {began})"
+        )
+
+
+async def _total(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str, Permission]) -> int:
+    """Count the versions on all pages.
+
+    Raises:
+        TooCostly: the database gave up.
+    """
+    values: list[Any] = []
+    whole = replace(asked, place=None)
+    branches = [
+        f"SELECT FROM resource_history h WHERE {' AND '.join(_conditions(ctx, ask, whole, *source, values))}"
+        for source in sources.items()
+    ]
+    sql = f"SELECT count(*) FROM ({' UNION ALL '.join(branches)}) AS changes"  # noqa: S608 - as above
+    try:
+        total: int = await ctx.connection.fetchval(sql, *values)
+    except asyncpg.QueryCanceledError as error:
+        raise TooCostly(ADVICE) from error
+    return total
+
+
 def _conditions(
     ctx: Context, ask: Interaction, asked: Asked, name: str, permission: Permission, values: list[Any]
 ) -> Iterator[str]:
@@ -152,13 +176,7 @@ def _conditions(
         yield settled("h")
     if asked.since:
         yield f"h.last_updated >= {take(asked.since, 'timestamptz')}"
-    if asked.at:
-        start, end = (take(side, "timestamptz") for side in asked.at)
-        yield f"h.last_updated < {end}"
-        yield (
-            "NOT EXISTS (SELECT FROM resource_history l WHERE l.resource_type = h.resource_type "
-            f"AND l.id = h.id AND l.version = h.version + 1 AND l.last_updated <= {start})"
-        )
+    yield from _current(asked.at, take)
     if asked.place:
         relation = ">" if asked.place.newer else "<"
         at, seq = take(asked.place.at, "timestamptz"), take(asked.place.seq, "bigint")
@@ -172,67 +190,31 @@ def _conditions(
         yield f"EXISTS (SELECT FROM {table_name(name)} r WHERE r.id = h.id AND {same})"
 
 
-def read_parameters(ask: Interaction) -> Asked:
-    """Read ``_count``, ``_since``, ``_at`` and the place of a page link.
-
-    Raises:
-        BadRequest: one of them cannot be read, or is unknown.
-    """
-    values = dict(ask.query)
-    if values.keys() - {"_count", "_since", "_at", PARAMETER}:
-        raise BadRequest("History takes _count, _since and _at.")
-    count = values.get("_count", "")
-    if count and not _COUNT.fullmatch(count):
-        raise BadRequest("_count is a whole number.")
-    since = _moment(values, "_since")
-    return Asked(
-        count=min(int(count) if count else DEFAULT_COUNT, MAX_COUNT),
-        since=since[0] if since else None,
-        at=_moment(values, "_at"),
-        place=_place(values.get(PARAMETER)),
-        used=tuple(pair for pair in ask.query if pair[0] != PARAMETER),
-    )
+def _place(row: Told, *, newer: bool) -> str:
+    """Spell a version's place, from which a link reads on."""
+    return str(Place(row.version.last_updated, row.seq, newer))
 
 
-def _moment(values: dict[str, str], name: str) -> Interval | None:
-    text = values.get(name)
-    covered = interval(text.replace(" ", "+")) if text else None
-    if text is not None and covered is None:
-        raise BadRequest(f"{name} is a date or an instant, such as 2026-11-21T15:00:00Z.")
-    return covered
-
-
-def _place(text: str | None) -> Place | None:
-    if text is None:
-        return None
-    match = _PLACE.fullmatch(text)
-    if match is None:
-        raise BadRequest("The page link is not one of this history; start again at its first page.")
-    return Place(_EPOCH + timedelta(microseconds=int(match[2])), int(match[3]), newer=match[1] == "newer")
-
-
-def _spelled(row: Told, *, newer: bool) -> str:
-    micros = (row.version.last_updated - _EPOCH) // timedelta(microseconds=1)
-    return f"{'newer' if newer else 'older'}-{micros}-{row.seq}"
-
-
-def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told], *, more: bool) -> str:
-    backwards = asked.place is not None and asked.place.newer
-    shown = rows[::-1] if backwards else rows
-    has_newer = more if backwards else asked.place is not None
-    has_older = True if backwards else more
+def _rendered(
+    ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told], *, more: bool, total: int | None
+) -> str:
+    shown = rows[::-1] if asked.backwards else rows
+    has_previous = more if asked.backwards else asked.place is not None
+    has_next = True if asked.backwards else more
     path = "/".join(filter(None, (ask.resource_type, ask.id, "_history")))
     links = [("self", paging.url_of(ctx, path, asked.used))]
-    if shown and (has_newer or has_older):
+    if shown and (has_previous or has_next):
         links.append(("first", paging.url_of(ctx, path, asked.used)))
-    if shown and has_newer:
-        links.append(("previous", paging.url_of(ctx, path, asked.used, _spelled(shown[0], newer=True))))
-    if shown and has_older:
-        links.append(("next", paging.url_of(ctx, path, asked.used, _spelled(shown[-1], newer=False))))
-    return bundle("history", None, links, [_entry(ctx.fhir_base, told) for told in shown])
+    if shown and has_previous:
+        previous = _place(shown[0], newer=not asked.ascending)
+        links.append(("previous", paging.url_of(ctx, path, asked.used, previous)))
+    if shown and has_next:
+        following = _place(shown[-1], newer=asked.ascending)
+        links.append(("next", paging.url_of(ctx, path, asked.used, following)))
+    return bundle("history", total, links, [_entry(ctx.fhir_base, told, asked.shape) for told in shown])
 
 
-def _entry(base: str, row: Told) -> str:
+def _entry(base: str, row: Told, shape: Query) -> str:
     version = row.version
     place = f"{version.resource_type}/{version.id}"
     deleted = version.body is None
@@ -243,6 +225,9 @@ def _entry(base: str, row: Told) -> str:
         "etag": f'W/"{version.version}"',
         "lastModified": store.instant(version.last_updated),
     }
-    body = "" if deleted else f'"resource":{version.body},'
+    body = ""
+    if version.body is not None:
+        shown = summary.of(version.resource_type, version.body, shape, is_match=True)
+        body = f'"resource":{shown},'
     told = f'"request":{serialize(request).decode()},"response":{serialize(response).decode()}'
     return f'{{"fullUrl":"{base}/{place}",{body}{told}}}'

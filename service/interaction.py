@@ -193,6 +193,19 @@ def interpret(method: str, path: str) -> Target:
     )
 
 
+def methods(path: str) -> tuple[str, ...]:
+    """List the methods that are offered at a path below the FHIR base.
+
+    Raises:
+        NotFound: no such resource type or route.
+    """
+    try:
+        interpret("OPTIONS", path)
+    except MethodNotAllowed as refusal:
+        return tuple(refusal.headers["Allow"].split(", "))
+    raise NotFound
+
+
 def _not_offered(method: str, offered: Iterable[str]) -> MethodNotAllowed:
     return MethodNotAllowed(
         f"{method} is not offered here; use {' or '.join(offered)}.", headers={"Allow": ", ".join(offered)}

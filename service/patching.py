@@ -45,8 +45,8 @@ def patched(document: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
     """
     if sent.get("resourceType") == "Parameters":
         return apply_fhirpath_patch(document, sent)
-    if sent.get("resourceType") == "Binary" and sent.get("contentType") in MEMBERS:
-        sent = carried(sent["contentType"], _data(sent))
+    if sent.get("resourceType") == "Binary" and (media_type := _media_type(sent)) in MEMBERS:
+        sent = carried(media_type, _data(sent))
     if MEMBERS[JSON_PATCH] in sent:
         return apply_json_patch(document, sent[MEMBERS[JSON_PATCH]])
     if MEMBERS[MERGE_PATCH] in sent:
@@ -57,6 +57,11 @@ def patched(document: dict[str, Any], sent: dict[str, Any]) -> dict[str, Any]:
             "Send a JSON Patch, a JSON Merge Patch, or Parameters with FHIRPath Patch operations."
         )
     return apply_merge_patch(document, sent)
+
+
+def _media_type(binary: dict[str, Any]) -> str:
+    """Return what a Binary says that it holds, without parameters such as a character set."""
+    return str(binary.get("contentType", "")).partition(";")[0].strip().lower()
 
 
 def _data(binary: dict[str, Any]) -> bytes:

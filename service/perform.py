@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from msgspec import structs
 
 from models.errors import FhirError, MethodNotAllowed, TooCostly
-from service import contents, history, provenance, read, write
+from service import capability, contents, history, provenance, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
 from service.interaction import Answer, Interaction, Name, Target
@@ -36,6 +36,7 @@ _WRITES = frozenset({Name.CREATE, Name.UPDATE, Name.PATCH, Name.DELETE})
 Deed = Callable[["Context", Interaction], Awaitable[Answer]]
 
 _DEEDS: dict[Name, Deed] = {
+    Name.CAPABILITIES: capability.tell,
     Name.SEARCH: read.search,
     Name.SEARCH_SYSTEM: read.search_system,
     Name.CREATE: write.create,

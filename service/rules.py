@@ -1,26 +1,29 @@
 """Everything a resource must satisfy beyond its shape, judged at once: references, then the therapy.
 
 who may write it    service/access/organization    403, and nothing more is told
-references          service/references             422 ┐ all findings
+references          service/references             422 ┐
+read in part only   the tag SUBSETTED              422 │ all findings
 rules by type       service/kat                    422 ┘ in one answer
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.document import parse
-from models.errors import Forbidden, Unprocessable
+from models.errors import Forbidden, Issue, Unprocessable
 from models.principal import ClientKind
 from service import intake, references
 from service.access.labels import must_be_kept_apart
 from service.access.organization import require_own
 from service.kat import prescription
+from service.kat.elements import child, children
 from service.kat.facts import gather
 from service.kat.finding import Finding
 from service.kat.identifiers import check_practitioner
 from service.kat.subject import patient_of
+from service.search.summary import SUBSETTED
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -56,7 +59,7 @@ async def require(
     forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
     if forbidden:
         raise Forbidden(issues=forbidden)
-    issues = [*must_be_kept_apart(document), *(finding.issue for finding in findings)]
+    issues = [*must_be_kept_apart(document), *incomplete(document), *(finding.issue for finding in findings)]
     if previous is None:
         issues += intake.unrecognizable(ctx, resource_type, document)
     told = {issue.expression for issue in issues}
@@ -68,6 +71,20 @@ async def require(
     if issues:
         raise Unprocessable(issues=issues)
     return patient
+
+
+def incomplete(document: dict[str, Any]) -> Iterator[Issue]:
+    """Find the tag of what was read in part only: stored, it would take the rest away from the resource.
+
+    Source: https://hl7.org/fhir/R4/search.html#summary
+    """
+    for number, tag in children(child(document, "meta"), "tag"):
+        if (tag.get("system"), tag.get("code")) == (SUBSETTED["system"], SUBSETTED["code"]):
+            yield Issue(
+                "business-rule",
+                "The resource is tagged SUBSETTED: it was read in part. Read it whole, and write that.",
+                f"{document['resourceType']}.meta.tag[{number}]",
+            )
 
 
 async def may_delete(ctx: Context, resource_type: str, previous: Version) -> None:

@@ -24,14 +24,21 @@ Pairs = list[tuple[str, str]]
 
 
 async def searchset(ctx: Context, asked: Query, page: Page, *, path: str) -> str:
-    """Render one page of matches with what they include; ``path`` is where it was searched, below the base."""
+    """Render one page of matches with what they include, searched at ``path`` below the base."""
     base = ctx.fhir_base
     entries = entries_of(base, page.rows)
     if asked.issues:
         found = outcome(asked.issues).decode()
         entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
     links = await _links(ctx, path, asked, page)
-    return bundle("searchset", page.total, links, entries)
+    return bundle("searchset", _total(asked, page), links, entries)
+
+
+def _total(asked: Query, page: Page) -> int | None:
+    """Tell how many match: what was counted, or what is on the only page, unless no total is wanted."""
+    if page.total is not None or page.next or asked.cursor is not None or ("_total", "none") in asked.used:
+        return page.total
+    return sum(row.mode == "match" for row in page.rows)
 
 
 def entries_of(base: str, rows: Iterable[Row]) -> list[str]:

@@ -12,16 +12,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from models.document import parse, serialize
-from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
+from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound
 from models.principal import OPERATOR
-from service import conditional, contents, intake, integrity, read, references, rules, store, validate
+from service import (
+    conditional,
+    contents,
+    intake,
+    integrity,
+    preconditions,
+    read,
+    references,
+    rules,
+    store,
+    validate,
+)
 from service.access import decide
 from service.aside import LARGE, aside
 from service.interaction import Answer, Name
@@ -47,8 +57,6 @@ PAUSE_S = 0.005
 HIDDEN = (
     "There is no such resource for this access token, which may not choose the id of a new one; use POST."
 )
-
-_ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
 
 async def create(ctx: Context, ask: Interaction) -> Answer:
@@ -207,14 +215,15 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
     document = _document(ask)
     if document.get("id") != ask.id:
         raise BadRequest("The resource's id must be the id in the URL.", expression=f"{ask.resource_type}.id")
-    expected, unwanted = _expected_version(ask.if_match), _unwanted(ask.if_none_match)
+    expected = preconditions.versions(ask.if_match, "If-Match")
+    unwanted = preconditions.versions(ask.if_none_match, "If-None-Match")
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
     await conditional.resolve_references(ctx, document)
 
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
-        _require_version(previous, expected)
-        _require_none_of(previous, unwanted)
+        preconditions.require_one_of(previous, expected)
+        preconditions.require_none_of(previous, unwanted)
         if previous is None and not (permission.unrestricted or ask.drawn):
             # Whether the id is free would tell whether there is a resource that this caller may not see.
             raise NotFound(HIDDEN)
@@ -231,18 +240,21 @@ async def patch(ctx: Context, ask: Interaction) -> Answer:
         BadRequest: the patch cannot be applied, or its result is not a valid resource.
         PreconditionFailed: ``If-Match`` names another version than the newest.
     """
+    if ask.document is None:
+        raise Malformed("The request has no body; send a patch.")
     if not ask.id:
         return await _by_criteria(ctx, ask, patch)
-    expected = _expected_version(ask.if_match)
+    sent = ask.document
+    expected = preconditions.versions(ask.if_match, "If-Match")
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
 
     async def attempt() -> Answer:
         previous = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
-        _require_version(previous, expected)
+        preconditions.require_one_of(previous, expected)
         whole = await contents.whole(ctx, previous)
         text = (whole.body or "").encode()
         ctx.size = max(ctx.size, len(text))
-        document = await aside(ctx.size, lambda: patched(parse(text), ask.document or {}))
+        document = await aside(ctx.size, lambda: patched(parse(text), sent))
         await conditional.resolve_references(ctx, document)
         return await _replace(ctx, ask, document, previous, permission)
 
@@ -287,12 +299,12 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, delete)
-    expected = _expected_version(ask.if_match)
+    expected = preconditions.versions(ask.if_match, "If-Match")
     permission = decide.authorize(ctx.principal, "d", ask.resource_type, base_url=ctx.settings.base_url)
 
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
-        _require_version(previous, expected)
+        preconditions.require_one_of(previous, expected)
         if previous is None or previous.body is None:
             return Answer(204)
         await rules.may_delete(ctx, ask.resource_type, previous)
@@ -357,36 +369,3 @@ def _document(ask: Interaction) -> dict[str, Any]:
             "The resourceType must be the type in the URL.", expression=f"{ask.resource_type}.resourceType"
         )
     return dict(ask.document)
-
-
-def _expected_version(if_match: str | None) -> int | None:
-    if if_match is None:
-        return None
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise BadRequest('If-Match takes one entity tag such as W/"3".')
-    return int(match[1])
-
-
-def _unwanted(if_none_match: str | None) -> frozenset[int] | None:
-    """Read ``If-None-Match``: versions that must not be the newest; an empty set means any."""
-    if if_none_match is None:
-        return None
-    if if_none_match.strip() == "*":
-        return frozenset()
-    tags = [_ETAG.fullmatch(tag.strip()) for tag in if_none_match.split(",")]
-    if not all(tags):
-        raise BadRequest('If-None-Match takes * or entity tags such as W/"3".')
-    return frozenset(int(tag[1]) for tag in tags if tag)
-
-
-def _require_none_of(previous: Version | None, unwanted: frozenset[int] | None) -> None:
-    if unwanted is None or previous is None or previous.body is None:
-        return
-    if not unwanted or previous.version in unwanted:
-        raise PreconditionFailed("The resource is there in a version that If-None-Match rules out.")
-
-
-def _require_version(previous: Version | None, expected: int | None) -> None:
-    if expected is not None and (previous is None or previous.version != expected):
-        raise PreconditionFailed("The resource has another version than If-Match names; read it again first.")

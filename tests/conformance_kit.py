@@ -162,3 +162,13 @@ def pages(client: httpx.Client, url: str, relation: str = "next") -> Iterator[Do
         page: Document = answer.json()
         yield page
         following = link(page, relation)
+
+
+def write(client: httpx.Client, method: str, document: Document, **options: Any) -> httpx.Response:
+    """Make a patient active by one of the three interactions that change a resource, or delete it."""
+    url = f"/Patient/{document['id']}"
+    if method == "PATCH":
+        headers = {**JSON_PATCH, **options.pop("headers", {})}
+        return client.patch(url, json=[{"op": "add", "path": "/active", "value": True}], headers=headers)
+    body = {"json": {**document, "active": True}} if method == "PUT" else {}
+    return client.request(method, url, **body, **options)

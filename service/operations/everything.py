@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from models.definitions import RESOURCE_TYPES
+from models.definitions.structures import resource_names
 from models.errors import BadRequest, Issue, TooCostly
 from models.resource import WITHOUT_PATIENT, table_name
 from service import contents, paging, read
@@ -106,8 +107,8 @@ async def record(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row],
 
 def _asked(ask: Interaction, given: Arguments) -> Asked:
     types = tuple(given.texts["_type"].split(",")) if "_type" in given.texts else RESOURCE_TYPES
-    if not frozenset(types) <= frozenset(RESOURCE_TYPES):
-        text = "_type names a type that this server does not keep."
+    if not frozenset(types) <= resource_names():
+        text = "_type names a type that FHIR R4 does not have."
         raise BadRequest(issues=[Issue("not-supported", text, "http._type")])
     since = interval(given.texts["_since"]) if "_since" in given.texts else None
     return Asked(

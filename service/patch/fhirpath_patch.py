@@ -81,7 +81,7 @@ class _Operation:
 
     def path(self) -> Sequence[Step]:
         """Read the path as steps from the resource."""
-        text = primitive(self.parts["path"], "string")
+        text = primitive(self.parts["path"], "string", "code")
         return parse(text, self.document["resourceType"], self.effort)
 
     def target(self) -> Node:

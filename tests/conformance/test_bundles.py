@@ -44,9 +44,15 @@ MISROUTED = {
     "a route that is none": (entry("GET", "Patient/1/2/3"), 404, "Bundle.entry[0].request.url"),
     "a method that is not offered": (entry("POST", "Patient/1"), 405, "Bundle.entry[0].request.url"),
     "an operation that is none": (entry("GET", "Patient/$nothing"), 404, "Bundle.entry[0].request.url"),
-    "the statement": (entry("GET", "metadata"), 405, "Bundle.entry[0]"),
     "a bundle": (entry("POST", "", bundle("batch")), 405, "Bundle.entry[0]"),
     "no resource": (entry("POST", "Patient"), 400, "Bundle.entry[0]"),
+    "no patch": (entry("PATCH", "Patient/1"), 400, "Bundle.entry[0]"),
+    "a patch of no known kind": (
+        entry("PATCH", "Patient/1", {"resourceType": "Binary", "data": "W10="}),
+        404,
+        "Bundle.entry[0]",
+    ),
+    "no criteria": (entry("POST", "Patient", patient(), ifNoneExist=""), 400, "Bundle.entry[0]"),
     "another type": (entry("POST", "Group", patient()), 400, "Bundle.entry[0].resource.resourceType"),
     "an unknown condition": (
         entry("POST", "Patient", patient(), ifNoneExists="x"),
@@ -149,7 +155,8 @@ def test_entries_patch_by_either_kind(client, kind):
         "parameter": [replace("Patient.birthDate", {"valueDate": "1985"})],
     }
     binary = json_patch({"op": "replace", "path": "/active", "value": False})
-    for resource in (binary, parameters):
+    spelled = {**binary, "contentType": "application/JSON-Patch+json; charset=utf-8"}
+    for resource in (spelled, parameters):
         assert statuses(send(client, kind, entry("PATCH", url, resource))) == [200]
     kept = client.get(f"/{url}").json()
     assert (kept["active"], kept["birthDate"], kept["meta"]["versionId"]) == (False, "1985", "3")
@@ -189,10 +196,12 @@ def test_every_kind_of_reading_is_an_entry(client, kind):
     made = stored(client, patient())
     url = f"Patient/{made['id']}"
     reads = [url, f"/{url}", f"{client.base_url}{url}", f"{url}/_history/1"]
-    bundles = [f"{url}/_history", f"Patient?_id={made['id']}", f"{url}/$everything", f"{url}/*"]
-    answer = send(client, kind, *(entry("GET", one) for one in [*reads, *bundles]))
+    searches = [f"Patient?_id={made['id']}&_format=xml", f"{url}/$everything", f"{url}/*"]
+    bundles = [f"{url}/_history?_pretty=true&_format=json", *searches]
+    answer = send(client, kind, *(entry("GET", one) for one in [*reads, *bundles, "metadata", "/metadata"]))
     kinds = [one["resource"]["resourceType"] for one in answer.json()["entry"]]
-    assert kinds == ["Patient"] * 4 + ["Bundle"] * 4
+    assert kinds == ["Patient"] * 4 + ["Bundle"] * 4 + ["CapabilityStatement"] * 2
+    assert answer.json()["entry"][-1]["resource"] == client.get("/metadata").json()
 
 
 @BOTH
@@ -205,6 +214,26 @@ def test_what_an_entry_stored_is_shown_when_it_is_preferred(client, kind, prefer
     assert ("resource" in only) == (prefer == "return=representation")
     if "resource" in only:
         assert only["resource"]["meta"]["versionId"] == "1"
+
+
+@BOTH
+@pytest.mark.parametrize("prefer", ["", "return=minimal", "return=representation", "return=OperationOutcome"])
+def test_what_a_write_found_is_shown_like_what_it_stored(client, kind, prefer, value):
+    made = stored(client, patient(value))
+    asked = [
+        entry("POST", "Patient", patient(value), ifNoneExist=criteria(value)),
+        entry("PUT", f"Patient/{made['id']}", made)
+        if kind == "batch"
+        else entry("POST", "Patient", patient()),
+        entry("DELETE", "Patient/never-there"),
+    ]
+    answer = send(client, kind, *asked, **({"Prefer": prefer} if prefer else {}))
+    assert statuses(answer) == [200, 200 if kind == "batch" else 201, 204]
+    shown = ["resource" in one for one in answer.json()["entry"]]
+    assert shown == ([True, True, False] if "representation" in prefer else [False] * 3)
+    told = [one.get("outcome", {"issue": [{}]})["issue"][0].get("severity") for one in responses(answer)]
+    assert told == (["information", "information", None] if "Outcome" in prefer else [None] * 3)
+    assert responses(answer)[0]["location"].endswith(f"/Patient/{made['id']}/_history/1")
 
 
 def test_an_unknown_parameter_of_an_entry_is_refused_when_the_bundle_asks_for_it(client):

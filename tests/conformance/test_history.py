@@ -113,11 +113,26 @@ def test_nothing_has_happened_since_the_future(client, flag, level):
 
 
 @pytest.mark.parametrize(
-    "asked", ["_before=2900-01-01", "_since=tomorrow", "_at=x", "_count=-1", "_sort=-_lastUpdated"]
+    "asked",
+    [
+        "_before=2900-01-01",
+        "_since=tomorrow",
+        "_since=gt2026",
+        "_at=x",
+        "_at=ne2026",
+        "_at=2026&_at=gt",
+        "_count=-1",
+        "_sort=_id",
+        "_sort=",
+        "_summary=most",
+        "_elements=a b",
+        "_page=older-1",
+    ],
 )
 def test_what_history_does_not_understand_is_refused(client, flag, asked):
+    place = f"http.{asked.partition('=')[0]}" if asked.startswith(("_summary", "_elements")) else None
     for path in (f"/Flag/{flag['id']}", *LEVELS):
-        refusal(client.get(f"{path}/_history?{asked}"), 400, "invalid")
+        refusal(client.get(f"{path}/_history?{asked}"), 400, "invalid", place)
 
 
 @pytest.mark.parametrize("level", [*LEVELS, "instance"])
@@ -133,6 +148,87 @@ def test_pages_lead_to_the_end_and_back_over_the_same_entries(client, flag, leve
     assert len(set(walked)) == len(walked) >= 5
     assert link(back[-1], "previous") is None
     assert all(link(page, "first") for page in forth)
+
+
+@pytest.mark.parametrize("level", [*LEVELS, "instance"])
+def test_pages_may_begin_with_the_oldest_change(client, flag, level):
+    path = f"/Flag/{flag['id']}" if level == "instance" else level
+    url = f"{path}/_history?_since={flag['meta']['lastUpdated']}"
+    told(client, url, 5)
+    forth = list(pages(client, f"{url}&_count=2&_sort=_lastUpdated"))
+    walked = [key for page in forth for key in keys(page["entry"])]
+    instants = [one["response"]["lastModified"] for page in forth for one in page["entry"]]
+    assert instants == sorted(instants)
+    mine = [tag for place, tag in walked if place.endswith(flag["id"])]
+    assert mine == [f'W/"{n}"' for n in (1, 2, 3, 4, 5)]
+    back = list(pages(client, link(forth[1], "next"), "previous"))
+    assert [key for page in reversed(back) for key in keys(page["entry"])] == walked[: len(back) * 2]
+    assert link(back[-1], "previous") is None
+    newest = client.get(f"{url}&_sort=-_lastUpdated").json()["entry"]
+    assert keys(newest)[: len(walked)] == walked[: -len(newest) - 1 : -1]
+
+
+def test_the_total_counts_the_versions_on_all_pages(client, flag):
+    url = f"/Flag/{flag['id']}/_history"
+    first, *others = pages(client, f"{url}?_count=2")
+    assert [page["total"] for page in (first, *others)] == [5, 5, 5]
+    assert client.get(url).json()["total"] == 5
+    third = first["entry"][1]["response"]["lastModified"]
+    assert client.get(f"{url}?_since={third}").json()["total"] == 2
+    for asked in ("_count=0", "_summary=count"):
+        answer = client.get(f"{url}?{asked}").json()
+        assert (answer["total"], "entry" in answer, link(answer, "next")) == (5, False, None)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_total_of_many_resources_is_told_when_it_is_asked_for(client, flag, level):
+    told(client, f"{level}/_history", 5, about=flag["id"])
+    assert "total" not in client.get(f"{level}/_history?_count=1").json()
+    assert client.get(f"{level}/_history?_summary=count").json()["total"] >= 5
+    assert client.get(f"{level}/_history?_count=0&_since=2900").json()["total"] == 0
+
+
+def test_a_count_of_nothing_is_not_found(client, value):
+    refusal(client.get(f"/Patient/{value}/_history?_summary=count"), 404, "not-found")
+
+
+def test_a_caller_counts_what_they_may_see(server, client):
+    made = stored(client, {"resourceType": "Organization", "name": "x", "active": False})
+    client.put(f"/Organization/{made['id']}", json={**made, "active": True})
+    url = f"/Organization/{made['id']}/_history"
+    with server.client("admin", "system/Organization.rs?active=false") as caller:
+        refusal(caller.get(f"{url}?_summary=count"), 404, "not-found")
+    with server.client("admin", "system/Organization.rs?active=true") as caller:
+        assert caller.get(f"{url}?_count=0").json()["total"] == caller.get(url).json()["total"] == 1
+    assert client.get(f"{url}?_count=0").json()["total"] == 2
+
+
+def test_a_part_of_each_version_is_shown(client, flag):
+    url = f"/Flag/{flag['id']}/_history"
+    for asked in ("_elements=status", "_summary=text"):
+        for one in client.get(f"{url}?{asked}").json()["entry"]:
+            assert ("resource" in one) == (one["request"]["method"] != "DELETE")
+            if "resource" in one:
+                assert {"id", "meta", "status", "subject", "code"} == set(one["resource"]) - {"resourceType"}
+                assert one["resource"]["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    assert client.get(f"{url}?_summary=false").json()["entry"] == client.get(url).json()["entry"]
+
+
+def test_versions_are_told_that_were_current_at_some_time_of_a_period(client, flag):
+    url = f"/Flag/{flag['id']}/_history"
+    instants = [one["response"]["lastModified"] for one in client.get(url).json()["entry"]][::-1]
+
+    def current(*periods):
+        asked = "&".join(f"_at={one}" for one in periods)
+        return [int(tag[3:-1]) for _, tag in keys(client.get(f"{url}?{asked}").json().get("entry", []))]
+
+    assert current(instants[2]) == current(f"eq{instants[2]}") == [3]
+    assert current(f"ge{instants[3]}") == [5, 4]
+    assert current(f"gt{instants[3]}") == [5, 4]
+    assert current(f"lt{instants[1]}") == [1]
+    assert current(f"le{instants[1]}") == [2, 1]
+    assert current(f"ge{instants[1]}", f"lt{instants[3]}") == [3, 2]
+    assert current("2020") == current("gt2900") == []
 
 
 def test_an_unknown_id_has_no_history(client, value):

@@ -24,7 +24,15 @@ ACCEPTED = [
     "text/html, application/json;q=0.5",
     "",
 ]
-NAMED = ["json", "application/json", "application/fhir+json", "application/fhir%2Bjson", "text/json"]
+NAMED = [
+    "json",
+    "application/json",
+    "application/fhir+json",
+    "application/fhir%2Bjson",
+    "text/json",
+    "application/fhir%2Bjson;%20fhirVersion=4.0",
+    "application/json;charset=utf-8",
+]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,10 @@ def test_a_format_that_is_not_offered_is_refused(client, places, asked):
         refusal(client.get(place, headers={"Accept": asked}), 406, "not-supported")
 
 
-@pytest.mark.parametrize("name", ["ttl", "html", "text/turtle", "nonsense", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["ttl", "html", "text/turtle", "nonsense", "", ";", ",", "application/fhir%2Bjson;fhirVersion=3.0"],
+)
 def test_a_format_that_the_parameter_names_wrongly_is_refused(client, places, name):
     for place in places:
         question = "&" if "?" in place else "?"
@@ -95,6 +106,16 @@ def test_what_cannot_be_read_about_the_statement_is_refused(client, asked):
     refusal_of = client.get(f"/metadata?{asked}")
     assert refusal_of.status_code == 400
     assert refusal_of.json()["issue"][0]["code"] == "invalid"
+
+
+@pytest.mark.parametrize("asked", ["", "?_format=xml", "?_elements=software"])
+def test_the_statement_is_not_sent_again_to_who_has_it(client, asked):
+    first = client.get(f"/metadata{asked}")
+    tag = first.headers["etag"]
+    for known in (tag, f'W/"other", {tag}', "*"):
+        answer = client.get(f"/metadata{asked}", headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+    assert client.get(f"/metadata{asked}", headers={"If-None-Match": 'W/"other"'}).content == first.content
 
 
 def test_a_part_of_the_statement_is_shown(client):

@@ -10,12 +10,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
-from conformance_kit import CONTENT_TYPE, JSON_PATCH, observation, patient, refusal, stored
+from conformance_kit import CONTENT_TYPE, observation, patient, refusal, stored, write
 from practice_kit import Vault
 
 from models.resource import table_name
-
-TEST_PATCH = [{"op": "add", "path": "/active", "value": True}]
 
 
 def address(client, document, version):
@@ -35,16 +33,6 @@ def versioned(answer, client, status, version):
     assert body["meta"]["lastUpdated"].startswith(changed.strftime("%Y-%m-%dT%H:%M:%S"))
     assert answer.headers["content-type"] == CONTENT_TYPE
     return body
-
-
-def write(client, method, document, **options):
-    """Change a resource by one of the three interactions that do."""
-    url = f"/Patient/{document['id']}"
-    if method == "PATCH":
-        headers = {**JSON_PATCH, **options.pop("headers", {})}
-        return client.patch(url, json=TEST_PATCH, headers=headers)
-    body = {"json": {**document, "active": True}} if method == "PUT" else {}
-    return client.request(method, url, **body, **options)
 
 
 def test_a_creation_answers_with_the_first_version_and_where_it_is(client):
@@ -207,71 +195,6 @@ def test_an_update_with_the_same_content_makes_no_version(client):
     assert versioned(again, client, 200, "1") == made
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("tag", ['W/"1"', '"1"', 'W/"3"'])
-def test_a_write_against_another_version_fails_and_changes_nothing(client, method, tag):
-    made = stored(client, patient())
-    second = client.put(f"/Patient/{made['id']}", json={**made, "gender": "other"}).json()
-    refusal(write(client, method, made, headers={"If-Match": tag}), 412, "conflict")
-    assert client.get(f"/Patient/{made['id']}").json() == second
-
-
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_write_against_a_version_of_what_is_not_there_fails(client, method, value):
-    refusal(write(client, method, patient(id=value), headers={"If-Match": 'W/"1"'}), 412, "conflict")
-    refusal(client.get(f"/Patient/{value}"), 404, "not-found")
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("tag", ['W/"1"', '"1"'])
-def test_a_write_against_the_newest_version_is_done(client, method, tag):
-    made = stored(client, patient())
-    answer = write(client, method, made, headers={"If-Match": tag})
-    assert answer.status_code == (204 if method == "DELETE" else 200)
-    assert answer.headers["etag"] == 'W/"2"'
-
-
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize(
-    "tag",
-    ['"invalidVersion"', '"-1"', '"0"', 'W/"0"', 'W/"01"', "1", "", "*", "W/1", 'w/"1"', 'W/"1", W/"2"'],
-)
-def test_what_is_no_tag_of_a_version_is_refused(client, method, tag):
-    made = stored(client, patient())
-    refusal(write(client, method, made, headers={"If-Match": tag}), 400, "invalid")
-    assert client.get(f"/Patient/{made['id']}").json() == made
-
-
-def test_what_the_reader_has_already_is_not_sent_again(client):
-    made = stored(client, patient())
-    url = f"/Patient/{made['id']}"
-    modified = client.get(url).headers["last-modified"]
-    for path in (url, f"{url}/_history/1"):
-        for known in (
-            {"If-None-Match": 'W/"1"'},
-            {"If-None-Match": '"7", W/"1"'},
-            {"If-None-Match": "*"},
-            {"If-Modified-Since": modified},
-            {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"},
-        ):
-            answer = client.get(path, headers=known)
-            assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", 'W/"1"')
-
-
-@pytest.mark.parametrize(
-    "known",
-    [
-        {"If-None-Match": 'W/"2"'},
-        {"If-Modified-Since": "Fri, 01 Jan 2010 00:00:00 GMT"},
-        {"If-Modified-Since": "yesterday"},
-        {"If-None-Match": 'W/"2"', "If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"},
-    ],
-)
-def test_what_the_reader_does_not_have_is_sent(client, known):
-    made = stored(client, patient())
-    assert client.get(f"/Patient/{made['id']}", headers=known).json() == made
-
-
 def test_a_deletion_answers_without_a_body_however_often(client, value):
     made = stored(client, patient())
     for number, path in enumerate((made["id"], made["id"], value)):
@@ -279,6 +202,16 @@ def test_a_deletion_answers_without_a_body_however_often(client, value):
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers.get("etag") == ('W/"2"' if number == 0 else None)
     assert client.get(f"/Patient/{made['id']}").headers["etag"] == 'W/"2"'
+
+
+def test_a_deletion_tells_its_outcome_to_who_prefers_it(client, value):
+    made = stored(client, patient())
+    for path in (f"/Patient/{made['id']}", f"/Patient/{value}", f"/Patient?identifier={value}"):
+        answer = client.delete(path, headers={"Prefer": "return=OperationOutcome"})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, CONTENT_TYPE)
+        assert answer.json()["issue"][0]["severity"] == "information"
+        assert answer.headers.get("etag") == ('W/"2"' if path.endswith(made["id"]) else None)
+    refusal(client.get(f"/Patient/{made['id']}"), 410, "deleted")
 
 
 PREFERENCES = ["", "return=representation", "return=minimal", "return=OperationOutcome", 'Return="minimal"']
@@ -332,6 +265,29 @@ def test_a_method_that_is_not_offered_is_refused_with_those_that_are(client, pat
     assert answer.headers["allow"] == OFFERED[path]
 
 
+@pytest.mark.parametrize(
+    ("path", "offered"),
+    [
+        ("", "POST, GET, HEAD, OPTIONS"),
+        ("/metadata", "GET, HEAD, OPTIONS"),
+        ("/Patient/1", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"),
+        ("/Patient/$match", "POST, OPTIONS"),
+    ],
+)
+def test_whoever_asks_is_told_the_methods_of_a_path(client, path, offered):
+    for headers in ({}, {"Origin": "https://app.example"}):
+        answer = httpx.options(f"{str(client.base_url).rstrip('/')}{path}", headers=headers)
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert answer.headers["allow"] == offered
+    refusal(client.options("/Starship"), 404, "not-found")
+
+
+def test_an_answer_is_not_taken_for_a_page(client):
+    made = stored(client, patient())
+    for path in (f"/Patient/{made['id']}", "/Patient", "/metadata", "/Patient/nobody"):
+        assert client.get(path).headers["x-content-type-options"] == "nosniff"
+
+
 @pytest.mark.parametrize("path", ["/fhir/Patient/1/2", "/fhir/nowhere", "/", "/nowhere", "/oauth/nowhere"])
 @pytest.mark.parametrize("origin", [{}, {"Origin": "https://app.example"}])
 def test_a_route_that_is_not_there_is_not_found_with_an_outcome(server, client, path, origin):
@@ -354,6 +310,31 @@ def test_a_request_id_comes_back_on_every_answer(client, path):
     answer = client.get(path, headers={"X-Request-Id": "check-1"})
     assert answer.headers["x-request-id"] == "check-1"
     assert client.get(path).headers["x-request-id"] not in {"", "check-1"}
+
+
+@pytest.mark.parametrize("sent", ["urn:uuid:5a1b", "x y", "a" * 65])
+def test_a_request_id_that_is_not_taken_over_comes_back_beside_ours(client, sent):
+    answer = client.get("/metadata", headers={"X-Request-Id": sent})
+    assert answer.headers["x-correlation-id"] == sent
+    assert answer.headers["x-request-id"] not in {"", sent}
+    assert "x-correlation-id" not in client.get("/metadata", headers={"X-Request-Id": "check-1"}).headers
+
+
+def test_a_request_id_that_no_header_may_hold_does_not_come_back(client):
+    for sent in (b"\xc3\xbc", b"a" * 300, b"a\tb"):
+        answer = client.get("/metadata", headers=[(b"X-Request-Id", sent)])
+        assert "x-correlation-id" not in answer.headers
+
+
+def test_what_was_read_in_part_is_not_written_back(client):
+    made = stored(client, patient(active=True, gender="other"))
+    part = client.get(f"/Patient/{made['id']}?_elements=active").json()
+    text = refusal(
+        client.put(f"/Patient/{made['id']}", json=part), 422, "business-rule", "Patient.meta.tag[0]"
+    )
+    assert "SUBSETTED" in text
+    refusal(client.post("/Patient", json=part), 422, "business-rule", "Patient.meta.tag[0]")
+    assert client.get(f"/Patient/{made['id']}").json() == made
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])

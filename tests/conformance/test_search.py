@@ -169,7 +169,9 @@ def test_a_form_gives_the_answer_of_the_query_and_pages_that_are_followed_by_get
 def test_the_total_is_counted_when_it_is_asked_for(client, family):
     first = searchset(client.get(f"/Patient?{family}&_count=2&_total=accurate"))
     assert (first["total"], len(first["entry"])) == (7, 2)
-    assert "total" not in searchset(client.get(f"/Patient?{family}&_count=2&_total=none"))
+    for asked in ("_count=2", "_count=2&_total=none", "_total=none"):
+        assert "total" not in searchset(client.get(f"/Patient?{family}&{asked}"))
+    assert searchset(client.get(f"/Patient?{family}"))["total"] == 7
     for asked in ("_summary=count", "_count=0", "_count=0&_total=accurate"):
         answer = searchset(client.get(f"/Patient?{family}&{asked}"))
         assert (answer["total"], "entry" in answer) == (7, False)

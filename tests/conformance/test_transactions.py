@@ -213,6 +213,37 @@ def test_a_conditional_reference_without_a_single_match_is_refused(client, value
     refusal(within, 422, "not-found", "Bundle.entry[0].resource.subject.reference")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_creation_without_a_full_url_is_known_by_the_id_that_its_sender_wrote(client, value, order):
+    there = stored(client, patient())
+    asked = [
+        entry("POST", "Patient", patient(value, id=f"new-{value}")),
+        entry("POST", "Observation", observation(f"Patient/new-{value}", id=f"seen-{value}")),
+        entry(
+            "POST",
+            "Flag",
+            {**observation(f"Patient/{there['id']}"), "resourceType": "Flag", "status": "active"},
+        ),
+    ]
+    answer = send(client, "transaction", *asked[::order])
+    made = {one["resourceType"]: one for one in (placed(client, answer, number) for number in range(3))}
+    assert made["Patient"]["id"] != f"new-{value}"
+    assert made["Observation"]["subject"]["reference"] == f"Patient/{made['Patient']['id']}"
+    assert made["Flag"]["subject"]["reference"] == f"Patient/{there['id']}"
+
+
+def test_an_id_that_two_entries_write_names_neither_creation(client, value):
+    kept = patient(id=f"kept-{value}", active=True)
+    answer = send(
+        client,
+        "transaction",
+        entry("POST", "Patient", patient(id=f"kept-{value}")),
+        entry("PUT", f"Patient/kept-{value}", kept),
+        entry("POST", "Observation", observation(f"Patient/kept-{value}")),
+    )
+    assert placed(client, answer, 2)["subject"]["reference"] == f"Patient/kept-{value}"
+
+
 FAILING = {
     "an invalid resource": (entry("POST", "Patient", patient(gender="m")), 400, "code-invalid"),
     "a read of nothing": (entry("GET", "Patient/never-there"), 404, "not-found"),

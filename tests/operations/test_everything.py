@@ -59,7 +59,7 @@ def test_a_page_link_of_something_else_is_refused(client, place):
     assert issue(client.get(f"/Patient/pat-1/$everything?_page={place}"), 400)["code"] == "invalid"
 
 
-def test_a_type_that_is_not_kept_here_is_refused(client):
+def test_a_type_that_r4_does_not_have_is_refused(client):
     assert issue(client.get("/Patient/pat-1/$everything?_type=Goal,Nothing"), 400)["expression"] == [
         "http._type"
     ]
@@ -108,6 +108,12 @@ def test_only_what_was_stored_since_an_instant(client, record, store):
         answer = client.get(f"/{own_patient}/$everything", params={"_since": goal["meta"]["lastUpdated"]})
         found = resources(answer)
     assert found == [f"Goal/{goal['id']}"]
+
+
+def test_of_a_type_that_is_not_kept_here_there_is_nothing(client):
+    assert resources(client.get("/Patient/pat-1/$everything?_type=Device,Immunization")) == []
+    both = "/Patient/pat-1/$everything?_type=Device,Patient"
+    assert resources(client.get(both)) == resources(client.get("/Patient/pat-1/$everything?_type=Patient"))
 
 
 def test_only_the_types_asked_for(client, record):

@@ -13,6 +13,7 @@ from patch_kit import (
     identifiers,
     insert,
     move,
+    operation,
     part,
     patch,
     path,
@@ -125,6 +126,12 @@ HL7 = {
 def test_the_cases_of_hl7_give_their_results(name):
     before, operations, after = HL7[name]
     assert patch(before, *operations) == after
+
+
+def test_a_path_may_be_written_as_a_code(patient):
+    assert "active" in patient
+    patched = patch(patient, operation("delete", part("path", "Patient.active", "Code")))
+    assert patched == {key: value for key, value in patient.items() if key != "active"}
 
 
 def test_deleting_what_is_not_there_is_no_error(patient):
