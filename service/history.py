@@ -14,10 +14,13 @@ Source: https://hl7.org/fhir/R4/http.html#history
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import structs
 
 from models.definitions import RESOURCE_TYPES
 from models.document import serialize
@@ -27,9 +30,12 @@ from service import contents, store
 from service.access import decide
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
+from service.search import summary
+from service.search.criteria import Moment
 from service.search.cursors import PARAMETER
+from service.search.operands import date
 from service.search.query import DEFAULT_COUNT, MAX_COUNT
-from service.search.values import Interval, interval
+from service.search.values import ALWAYS, NEVER, Interval, interval, rank
 from service.searchset import bundle, url_of
 
 if TYPE_CHECKING:
@@ -48,6 +54,15 @@ _TOLD = (
 _COLUMNS = "resource_type, id, version, last_updated, method, seq, created"
 _MEMBERS = ("resource_type", "id", "version", "last_updated", "body", "method")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENDS = 2
+_SPANS: dict[str, Callable[[datetime, datetime], Interval]] = {
+    "eq": lambda start, end: (start, end),
+    "ge": lambda start, _: (start, ALWAYS),
+    "gt": lambda _, end: (end, ALWAYS),
+    "le": lambda _, end: (NEVER, end),
+    "lt": lambda start, _: (NEVER, start),
+}
+"""The time that ``_at`` means, by its prefix: https://hl7.org/fhir/R4/search.html#date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,8 @@ class Asked:
     at: Interval | None = None
     place: Place | None = None
     used: tuple[tuple[str, str], ...] = ()
+    partly: bool = False
+    """Whether only a part of each resource is asked for."""
 
 
 async def history(ctx: Context, ask: Interaction) -> Answer:
@@ -172,14 +189,15 @@ def _conditions(
 
 
 def read_parameters(ask: Interaction) -> Asked:
-    """Read ``_count``, ``_since``, ``_at`` and the place of a page link.
+    """Read ``_count``, ``_since``, ``_at``, what part to show, and the place of a page link.
 
     Raises:
         BadRequest: one of them cannot be read, or is unknown.
     """
     values = dict(ask.query)
-    if values.keys() - {"_count", "_since", "_at", PARAMETER}:
-        raise BadRequest("History takes _count, _since and _at.")
+    if values.keys() - {"_count", "_since", "_at", "_summary", "_elements", PARAMETER}:
+        raise BadRequest("History takes _count, _since, _at, _summary and _elements.")
+    summary.asked_of_read(ask.resource_type, ask.query)
     count = values.get("_count", "")
     if count and not _COUNT.fullmatch(count):
         raise BadRequest("_count is a whole number.")
@@ -187,8 +205,9 @@ def read_parameters(ask: Interaction) -> Asked:
     return Asked(
         count=min(int(count) if count else DEFAULT_COUNT, MAX_COUNT),
         since=since[0] if since else None,
-        at=_moment(values, "_at"),
+        at=_period([text for name, text in ask.query if name == "_at"]),
         place=_place(values.get(PARAMETER)),
+        partly=not values.keys().isdisjoint({"_summary", "_elements"}),
         used=tuple(pair for pair in ask.query if pair[0] != PARAMETER),
     )
 
@@ -199,6 +218,26 @@ def _moment(values: dict[str, str], name: str) -> Interval | None:
     if text is not None and covered is None:
         raise BadRequest(f"{name} is a date or an instant, such as 2026-11-21T15:00:00Z.")
     return covered
+
+
+def _period(texts: list[str]) -> Interval | None:
+    """Read ``_at``: a time, ``ge…`` or ``le…``, or the two ends of a period."""
+    if len(texts) > _ENDS:
+        raise BadRequest("_at may be given twice, as the two ends of a period.")
+    try:
+        asked = [moment for text in texts for moment in date(text)]
+        covered = [_SPANS[one.prefix](one.start, one.end) for one in asked if isinstance(one, Moment)]
+    except (ValueError, KeyError):
+        raise BadRequest(
+            "_at is a date or an instant, such as 2026-11-21T15:00:00Z, or begins with ge, gt, le or lt."
+        ) from None
+    if not covered:
+        return None
+    start = max((start for start, _ in covered), key=rank)
+    end = min((end for _, end in covered), key=rank)
+    if rank(start) >= rank(end):
+        raise BadRequest("_at ends before it begins.")
+    return start, end
 
 
 def _place(text: str | None) -> Place | None:
@@ -229,7 +268,15 @@ def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told]
         links.append(("previous", url_of(path, [*used, _spelled(shown[0], newer=True)])))
     if shown and has_older:
         links.append(("next", url_of(path, [*used, _spelled(shown[-1], newer=False)])))
-    return bundle("history", None, links, [_entry(ctx.fhir_base, told) for told in shown])
+    told = [_shown(one, ask.query) for one in shown] if asked.partly else shown
+    return bundle("history", None, links, [_entry(ctx.fhir_base, one) for one in told])
+
+
+def _shown(row: Told, query: tuple[tuple[str, str], ...]) -> Told:
+    """Show the part of a version that ``_summary`` or ``_elements`` ask for."""
+    body = row.version.body
+    part = None if body is None else summary.of_read(row.version.resource_type, body, query)
+    return row._replace(version=structs.replace(row.version, body=part))
 
 
 def _entry(base: str, row: Told) -> str:
