@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
+from uuid import NAMESPACE_URL, uuid5
 
 from models.document import serialize
 from models.outcome import outcome
@@ -30,7 +31,9 @@ def searchset(ctx: Context, asked: Query, page: Page, *, path: str = "") -> str:
     entries = entries_of(base, page.rows)
     if asked.issues:
         found = outcome(asked.issues).decode()
-        entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
+        # Of the resources of a searchset, only this one has no address; the same findings are named alike.
+        name = uuid5(NAMESPACE_URL, found)
+        entries.append(f'{{"fullUrl":"urn:uuid:{name}","resource":{found},"search":{{"mode":"outcome"}}}}')
     url, used = f"{base}/{path or asked.resource_type}".rstrip("/"), [*asked.used, *ctx.kept]
     links = _links(url, used, page, asked.cursor is not None)
     return bundle("searchset", page.total, links, entries)
