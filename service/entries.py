@@ -103,6 +103,11 @@ def read(ctx: Context, item: Any, number: int, bundle: Interaction) -> Entry:
 
 def _request(item: Any, entry: str) -> dict[str, Any]:
     request = item.get("request") if isinstance(item, dict) else None
+    if request == {"method": "POST"}:
+        # What HAPI's client makes of a list of resources: the url of a creation is the type.
+        resource = item.get("resource")
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        request = {**request, "url": kind}
     if not isinstance(request, dict) or not isinstance(request.get("url"), str):
         raise Malformed("Every entry needs a request with method and url.", expression=f"{entry}.request")
     require_known(item, "Bundle.entry", entry)

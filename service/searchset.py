@@ -8,6 +8,7 @@ Source: https://hl7.org/fhir/R4/bundle.html
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 from models.document import serialize
 from models.outcome import outcome
@@ -29,7 +30,9 @@ async def searchset(ctx: Context, asked: Query, page: Page, *, path: str) -> str
     entries = entries_of(base, page.rows)
     if asked.issues:
         found = outcome(asked.issues).decode()
-        entries.append(f'{{"resource":{found},"search":{{"mode":"outcome"}}}}')
+        # Of the resources of a searchset, only this one has no address; the same findings are named alike.
+        name = uuid5(NAMESPACE_URL, found)
+        entries.append(f'{{"fullUrl":"urn:uuid:{name}","resource":{found},"search":{{"mode":"outcome"}}}}')
     links = await _links(ctx, path, asked, page)
     return bundle("searchset", _total(asked, page), links, entries)
 

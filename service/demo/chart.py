@@ -84,7 +84,10 @@ class Chart:
         return "-".join(part for part in (kind, self.number, name) if part)
 
     def of_episode(self) -> list[Resource]:
-        """Make the extension that ties a resource to the episode where R4 has no element for it."""
+        """Make the extension that ties a resource to the episode where R4 has no element for it.
+
+        It may stand in few types: https://hl7.org/fhir/R4/extension-workflow-episodeofcare.html
+        """
         return [{"url": EPISODE_EXTENSION, "valueReference": self.episode}]
 
 
@@ -251,7 +254,6 @@ def note(
     return {
         "resourceType": "DocumentReference",
         "id": chart.id("note", name),
-        "extension": chart.of_episode(),
         "identifier": [identifier("note", chart.id("N", name))],
         "status": "current",
         "docStatus": "final",
@@ -266,6 +268,7 @@ def note(
         "context": {
             "encounter": [reference(f"Encounter/{encounter['id']}")],
             "period": encounter["period"],
+            "related": [chart.episode],
         },
         **more,
     }

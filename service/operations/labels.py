@@ -39,6 +39,15 @@ MAX_COMBINATIONS = 1_000
 """Different sets of labels that are looked at in one type."""
 
 _KINDS = ("profile", "security", "tag")
+_NOTHING = {
+    "extension": [
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+            "valueCode": "not-applicable",
+        }
+    ]
+}
+"""What is returned where no labels are in use: the answer must have a Meta, and none may be empty."""
 
 
 async def show(ctx: Context, ask: Interaction, _given: Arguments) -> Answer:
@@ -147,9 +156,10 @@ def _meta(meta: dict[str, Any], labels: Labels) -> dict[str, Any]:
 
 
 def _answer(meta: dict[str, Any]) -> Answer:
-    told = {"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": meta}]}
-    if not meta:
-        del told["parameter"]
+    told = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "return", "valueMeta": meta or _NOTHING}],
+    }
     return Answer(200, document=serialize(told).decode())
 
 

@@ -204,8 +204,8 @@ def take_count(query: Query, name: str, value: str) -> None:
 
 
 def take_total(query: Query, name: str, value: str) -> None:
-    """``_total=accurate``; an estimate is as good as exact here."""
-    if value not in {"none", "estimate", "accurate"}:
+    """``_total=accurate``; an estimate is as good as exact here, also as HAPI's client spells it."""
+    if value not in {"none", "estimate", "estimated", "accurate"}:
         raise unreadable(name)
     query.total = value
 

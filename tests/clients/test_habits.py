@@ -3,6 +3,9 @@
 Prefer: return=presentation     every patch of the SMART JS client       ignored
 criteria in a creation's URL    fhirpy's get_or_create and create        as If-None-Exist
 a PATCH of plain members        fhirpy's patch                           tests/conditional/test_patch.py
+_total=estimated                every estimate of HAPI's client          as estimate
+a creation without a url        HAPI's transaction of a list             the type is the resource's
+_at with prefixes               HAPI's history of a period               tests/history/test_history.py
 """
 
 from __future__ import annotations
@@ -104,3 +107,36 @@ def test_a_preference_that_is_not_known_is_ignored(unknown: str, operator: httpx
     known = operator.post("/Patient", content=sent, headers={**JSON, "Prefer": f"{unknown}, return=minimal"})
     assert (known.status_code, known.content) == (201, b"")
     assert operator.get("/Patient?unknown=1", headers={"Prefer": unknown}).status_code == 200
+
+
+def test_an_estimate_may_be_called_estimated(operator: httpx.Client) -> None:
+    value = number()
+    operator.post("/Patient", json=marked(value))
+    found = operator.get(f"/Patient?identifier={SYSTEM}|{value}&_total=estimated").json()
+    assert found["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"request": {"method": "POST"}},
+        {"request": {"method": "POST"}, "resource": {"id": "x"}},
+        {"request": {"method": "POST"}, "resource": [patient()]},
+        {"request": {"method": "PUT"}, "resource": patient()},
+        {"request": {"method": "POST", "ifNoneExist": "name=x"}, "resource": patient()},
+    ],
+)
+def test_an_entry_that_does_not_tell_what_it_is_about_is_refused(
+    entry: dict[str, Any], operator: httpx.Client
+) -> None:
+    answer = operator.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+    assert answer.status_code == 400
+    assert findings(answer) == {("structure", "Bundle.entry[0].request")}
+
+
+def test_a_creation_without_a_url_is_one_of_the_type_of_its_resource(operator: httpx.Client) -> None:
+    value = number()
+    entry = {"request": {"method": "POST"}, "resource": marked(value)}
+    answer = operator.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": [entry] * 2})
+    statuses = [entry["response"]["status"] for entry in answer.json()["entry"]]
+    assert (statuses, stored(operator, value)) == (["201 Created"] * 2, 2)

@@ -6,6 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search
 from __future__ import annotations
 
 import time
+from uuid import UUID
 
 import pytest
 from conformance_kit import (
@@ -67,6 +68,8 @@ def test_every_entry_tells_why_it_is_there_and_where_it_lives(client, person):
         assert one["fullUrl"] == f"{client.base_url}{resource['resourceType']}/{resource['id']}"
         assert client.get(one["fullUrl"]).json() == resource
     assert answer["entry"][2]["resource"]["resourceType"] == "OperationOutcome"
+    named = answer["entry"][2]["fullUrl"].removeprefix("urn:uuid:")
+    assert str(UUID(named)) == named
 
 
 def test_the_self_link_names_what_was_understood(client, person):

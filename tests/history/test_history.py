@@ -40,7 +40,22 @@ def versions(bundle):
     return [entry["response"]["etag"] for entry in bundle.get("entry", [])]
 
 
-@pytest.mark.parametrize("query", ["_count=few", "_since=yesterday", "_at=x", "_page=x", "_sort=-date"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "_count=few",
+        "_since=yesterday",
+        "_at=x",
+        "_at=ap2026",
+        "_at=ge2026&_at=le2025",
+        "_at=2026&_at=2026&_at=2026",
+        "_page=x",
+        "_sort=-date",
+        "_summary=count",
+        "_summary=x",
+        "_elements=",
+    ],
+)
 def test_a_history_parameter_that_cannot_be_read_is_refused(client, query):
     answer = client.get(f"/Practitioner/_history?{query}")
     assert answer.status_code == 400
@@ -102,3 +117,32 @@ def test_the_history_at_an_instant_is_what_was_current_then(client):
     url = f"/Practitioner/{made['id']}/_history?_at="
     assert versions(client.get(url + made["meta"]["lastUpdated"]).json()) == ['W/"1"']
     assert versions(client.get(url + changed["meta"]["lastUpdated"]).json()) == ['W/"2"']
+
+
+def test_the_history_of_a_period_is_what_was_current_in_it(client):
+    """HAPI's client writes periods with prefixes."""
+    made = create(client, active=True)
+    changed = client.put(f"/Practitioner/{made['id']}", json={**made, "active": False}).json()
+    first, second = (one["meta"]["lastUpdated"] for one in (made, changed))
+
+    def told(*ends):
+        query = "&".join(f"_at={end}" for end in ends)
+        return versions(client.get(f"/Practitioner/{made['id']}/_history?{query}").json())
+
+    assert told(f"ge{second}") == told(f"gt{second}", "lt2100") == ['W/"2"']
+    assert told(f"le{first}") == told(f"lt{second}") == ['W/"1"']
+    assert told(f"ge{first}", f"le{second}") == told("ge2026") == ['W/"2"', 'W/"1"']
+    assert told(f"lt{first}") == []
+
+
+def test_a_history_shows_the_part_of_each_version_that_is_asked_for(client):
+    made = create(client, active=True, gender="other")
+    client.delete(f"/Practitioner/{made['id']}")
+    url = f"/Practitioner/{made['id']}/_history"
+    for query in ("_elements=gender", "_summary=true&_elements=gender"):
+        deletion, creation = client.get(f"{url}?{query}").json()["entry"]
+        assert "resource" not in deletion
+        shown = creation["resource"]
+        assert (shown["gender"], "active" in shown) == ("other", False)
+        assert [tag["code"] for tag in shown["meta"]["tag"]] == ["SUBSETTED"]
+    assert client.get(f"{url}?_summary=data").json()["entry"][1]["resource"]["active"] is True

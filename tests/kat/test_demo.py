@@ -48,6 +48,20 @@ def test_every_resource_is_valid(resources):
 
 
 @both
+def test_the_episode_is_named_by_the_extension_only_where_r4_lets_it_stand(resources):
+    """https://hl7.org/fhir/R4/extension-workflow-episodeofcare.html lists the types."""
+    url = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
+    named = {
+        one["resourceType"] for one in resources for part in one.get("extension", ()) if part["url"] == url
+    }
+    assert named <= {"Observation", "ServiceRequest", "CarePlan", "CareTeam", "QuestionnaireResponse"}
+    notes = [one for one in resources if one["resourceType"] == "DocumentReference"]
+    about = {one["subject"]["reference"].removeprefix("Patient/pat-") for one in notes}
+    episodes = {one["context"]["related"][0]["reference"] for one in notes}
+    assert episodes == {f"EpisodeOfCare/ep-{number}" for number in about}
+
+
+@both
 def test_every_id_is_given_once_and_every_reference_resolves(resources):
     keys = [key(resource) for resource in resources]
     assert [name for name, times in Counter(keys).items() if times > 1] == []

@@ -125,8 +125,7 @@ def test_the_labels_in_use_are_those_of_what_the_caller_may_see(client, practice
     assert mine in meta(client.get("/$meta"))["tag"]
     with practice.operator("system/Patient.rs?gender=male system/Goal.rs") as other:
         for url in ("/$meta", "/Patient/$meta"):
-            told = other.get(url).json().get("parameter", [{"valueMeta": {}}])[0]["valueMeta"]
-            assert mine not in told.get("tag", [])
+            assert mine not in meta(other.get(url)).get("tag", [])
 
 
 def test_two_entries_of_a_transaction_that_write_the_same_resource_are_refused(client, patient):
@@ -138,3 +137,12 @@ def test_two_entries_of_a_transaction_that_write_the_same_resource_are_refused(c
     bundle["entry"] = [label]
     assert client.post("", json=bundle).status_code == 200
     assert client.get(f"/Patient/{patient['id']}").json()["meta"]["versionId"] == "2"
+
+
+def test_where_no_labels_are_in_use_the_answer_says_so(client):
+    """The answer must have a Meta, and no element may be empty."""
+    told = meta(client.get("/RiskAssessment/$meta"))
+    (extension,) = told["extension"]
+    assert told == {"extension": [extension]}
+    assert extension["url"].endswith("/data-absent-reason")
+    assert extension["valueCode"] == "not-applicable"
