@@ -7,6 +7,7 @@ index of its own:
     short    begins at most a day before the asked time       <table>_by_date
     long     begins earlier, and takes more than a day        <table>_by_long_date, of long ones only
 
+Both indexes also hold the ends, so that what has ended before the asked time is passed over there.
 Source: https://hl7.org/fhir/R4/search.html#date
 """
 
@@ -43,17 +44,18 @@ def dated(criteria: Iterable[Criterion], resource_type: str) -> list[Moment]:
 
 
 def bound(criteria: Iterable[Criterion], resource_type: str) -> datetime | None:
-    """Return the instant before which nothing short begins; None when nothing bounds the beginnings."""
+    """Return an instant before which no match ends; None when nothing says so."""
     ends = [
         moment.start if moment.prefix == "ge" else moment.end
         for moment in dated(criteria, resource_type)
         if moment.prefix in {"ge", "gt"}
     ]
     latest = max((end for end in ends if end not in {ALWAYS, NEVER}), default=FIRST)
-    return latest - SHORT if latest > FIRST + SHORT else None
+    return latest if latest > FIRST + SHORT else None
 
 
-def parts(resource_type: str, at: str) -> tuple[str, str]:
-    """Write the conditions of both parts; ``at`` names the bound."""
-    start = f"r.{column(resource_type)}"
-    return f"{start} >= {at}", f"{start} < {at} AND {LONG.format(date=f'r.{BY_DATE[resource_type]}')}"
+def parts(resource_type: str, bound: str, earlier: str) -> tuple[str, str]:
+    """Write the conditions of both parts; ``bound`` names the bound, ``earlier`` what is ``SHORT`` before."""
+    date = f"r.{BY_DATE[resource_type]}"
+    short, long = f"{date}_start >= {earlier}", f"{date}_start < {earlier} AND {LONG.format(date=date)}"
+    return f"{short} AND {date}_end >= {bound}", f"{long} AND {date}_end >= {bound}"
