@@ -65,7 +65,7 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     if alphabet.applies(query):
         source = f"{alphabet.rows(build, query, ' AND '.join(where), limit)} {tail}"
     else:
-        source = f"{rows(build, query, where, tail, crowd)} {tail}"
+        source = f"{rows(build, query, keys, where, tail, crowd)} {tail}"
     numbered = f"{selected}, row_number() OVER (ORDER BY {order}) AS place"
     if query.includes:
         matches = f"SELECT {columns}, r.patient, r.terms{numbered} {source}"
@@ -110,31 +110,31 @@ def fitting(records: Sequence[Any]) -> Sequence[Any]:
     return records
 
 
-def rows(build: Builder, query: Query, where: list[str], tail: str, crowd: Sequence[Clause]) -> str:
+def rows(
+    build: Builder, query: Query, keys: Sequence[Key], where: list[str], tail: str, crowd: Sequence[Clause]
+) -> str:
     """The matches; found before they are put in order where they can only be few, by date in two parts."""
     table, condition = table_name(query.resource_type), " AND ".join(where)
     if crowd:
-        return crowds.rows(build, query, crowd, where, tail)
+        return crowds.rows(build, query, keys, crowd, where, tail)
     if selectivity.few(query.criteria):
         # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
         return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
-    if (parts := halves(build, query)) is not None:
+    if parts := halves(build, query):
         found = (f"(SELECT * FROM {table} r WHERE {condition} AND {part} {tail})" for part in parts)
         return f"FROM ({' UNION ALL '.join(found)}) r"
     return f"FROM {table} r WHERE {condition}"
 
 
-def halves(build: Builder, query: Query) -> tuple[str, str] | None:
-    """Two conditions that part the rows so that an index serves each part; None where one serves all."""
-    if (bound := spans.bound(query.criteria, query.resource_type)) is not None:
-        instants = (build.argument(at, "timestamptz") for at in (bound, bound - spans.SHORT))
-        return spans.parts(query.resource_type, *instants)
+def halves(build: Builder, query: Query) -> tuple[str, ...]:
+    """Two conditions that part the rows so that an index serves each part; none where one serves all."""
+    if parts := spans.parts(build, query.criteria, query.resource_type):
+        return parts
     keys = ordering.keys(query, resumable=resumable(query.criteria))
-    if (reached := ordering.reached(query, keys)) is not None:
-        (date,) = keys
-        before = f"{date.expression} <= {build.argument(reached, date.data_type)}"
-        return before, f"{date.expression} IS NULL"
-    return None
+    if (reached := ordering.reached(query, keys)) is None:
+        return ()
+    (date,) = keys
+    return f"{date.expression} <= {build.argument(reached, date.data_type)}", f"{date.expression} IS NULL"
 
 
 def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:

@@ -9,18 +9,18 @@ index of words reads all matches of a word before it gives the first.
     matches  if not, or if the page was not filled, all are looked up in the index, and put in order
 
 A page of a shared word then costs what it shows, and that of a rare one its matches. It is for an order that
-an index has, and for a search that nothing else narrows but terms, which a row holds itself.
+an index has, and for a search that nothing else narrows but terms and dates, which a row holds itself.
 """
 
 # ruff: noqa: S608 - names come from the registry, every value is an argument
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from models.resource import table_name
 from service.search import comparisons, selectivity, spans
-from service.search.criteria import Clause, Criterion, Term, Text, Words
+from service.search.criteria import Clause, Criterion, Moment, Term, Text, Words
 from service.search.ordering import LAST_UPDATED, Key
 from service.search.predicates import MAX_ALTERNATIVES, Builder, literal
 from service.search.query import Query
@@ -35,9 +35,15 @@ SHARED = 2
 REACH = 5000
 """Rows that a walk probes at most: what the first rows share, the next may not."""
 
+BOUNDING = {
+    "column": frozenset({"le", "lt", "sa"}),
+    "last_updated": frozenset({"le", "lt", "eb", "ge", "gt", "sa"}),
+}
+"""The prefixes with which a date is compared by where it begins alone, by where it is stored."""
+
 
 def drawing(build: Builder, query: Query, keys: Sequence[Key]) -> tuple[Clause, ...]:
-    """Return the criteria of words and names, where nothing else but terms decides; none elsewhere.
+    """Return the criteria of words and names, where nothing else but terms and dates decides; else none.
 
     Scopes of the access token may narrow the search as other criteria would.
     """
@@ -70,26 +76,44 @@ def is_shared(clause: Clause) -> bool:
 
 
 def is_plain(criterion: Criterion) -> bool:
-    """Whether a row alone tells whether a criterion holds, which must not leave few rows."""
-    return (
-        isinstance(criterion, Clause)
-        and 0 < len(criterion.operands) <= MAX_ALTERNATIVES
-        and all(isinstance(one, Term) for one in criterion.operands)
-        and not selectivity.leaves_few(criterion)
-    )
+    """Whether a row alone tells whether a criterion holds, which must not leave few rows, as a day does."""
+    if not isinstance(criterion, Clause) or not 0 < len(criterion.operands) <= MAX_ALTERNATIVES:
+        return False
+    if all(isinstance(one, Moment) and one.prefix != "eq" for one in criterion.operands):
+        return criterion.parameter.store in BOUNDING
+    return all(isinstance(one, Term) for one in criterion.operands) and not selectivity.leaves_few(criterion)
 
 
-def rows(build: Builder, query: Query, crowd: Sequence[Clause], where: Sequence[str], tail: str) -> str:
+def bounds(criterion: Criterion, keys: Sequence[Key]) -> bool:
+    """Whether a criterion says where in the order rows begin or end, which the index then knows."""
+    if not (keys and isinstance(criterion, Clause) and len(criterion.operands) == 1):
+        return False
+    one, column = criterion.operands[0], criterion.parameter.column
+    held = "r.last_updated" if criterion.parameter.store == "last_updated" else f"r.{column}_start"
+    prefixes = BOUNDING.get(criterion.parameter.store, ())
+    return isinstance(one, Moment) and one.prefix in prefixes and keys[0].expression == held
+
+
+def rows(
+    build: Builder,
+    query: Query,
+    keys: Sequence[Key],
+    crowd: Sequence[Clause],
+    where: Sequence[str],
+    tail: str,
+) -> str:
     """Write where the rows of a page come from.
 
     ``where`` is what else must hold, and at last where the page begins if it is not the first; ``tail`` is
     the order of the page, and how many rows it has.
     """
     kind, order, limit = query.resource_type, *tail.split(" LIMIT ")
-    *rest, place = (*where, "TRUE") if query.cursor is None else where
-    rows, full = f"SELECT * FROM {table_name(kind)} r WHERE", "(SELECT is_full FROM page)"
+    *rest, begins = (*where, "TRUE") if query.cursor is None else where
+    bounding = (build.holds(one, kind, "r") for one in query.criteria if bounds(one, keys))
+    first = ordered(build, query, keys, " AND ".join([begins, *bounding]), order)
     probes = (build.matches(one, kind, by_id=True) for one in crowd)
     held = " AND ".join([*rest, *(f"(SELECT TRUE {probe} AND i.id = r.id LIMIT 1)" for probe in probes)])
+    full = "(SELECT is_full FROM page)"
     if len(query.criteria) == 1:
         found = f"SELECT i.id {build.matches(crowd[0], kind, by_id=False)} AND NOT {full}"
         matching = f"r.id = ANY(ARRAY({found}))"
@@ -99,13 +123,33 @@ def rows(build: Builder, query: Query, crowd: Sequence[Clause], where: Sequence[
     return (
         f"FROM (WITH many AS MATERIALIZED (SELECT {are_many} AS are), "
         f"sample AS MATERIALIZED (SELECT count(*) >= {SHARED} AS matches FROM "
-        f"({rows} {place} AND (SELECT are FROM many) {order} LIMIT {SAMPLE}) r WHERE {held}), "
+        f"({first('(SELECT are FROM many)', SAMPLE)}) r WHERE {held}), "
         f"walk AS MATERIALIZED (SELECT * FROM "
-        f"({rows} {place} AND (SELECT matches FROM sample) {order} LIMIT {REACH}) r WHERE {held} {tail}), "
+        f"({first('(SELECT matches FROM sample)', REACH)}) r WHERE {held} {tail}), "
         f"page AS MATERIALIZED (SELECT count(*) = {limit} AS is_full FROM walk) "
         f"SELECT * FROM walk WHERE {full} UNION ALL "
-        f"({rows} {' AND '.join(where)} AND NOT {full} AND {matching} {tail})) r"
+        f"({first(' AND '.join([*rest, f'NOT {full}', matching]), limit)})) r"
     )
+
+
+def ordered(
+    build: Builder, query: Query, keys: Sequence[Key], place: str, order: str
+) -> Callable[[str, int | str], str]:
+    """Write the first rows in the order, given what else must hold and their number.
+
+    In the order of dates with a lower bound, they come from both indexes of dates; see ``spans``.
+    """
+    rows = f"SELECT * FROM {table_name(query.resource_type)} r WHERE {place}"
+    by_date = bool(keys) and keys[0].expression == f"r.{spans.column(query.resource_type)}"
+    parts = spans.parts(build, query.criteria, query.resource_type) if by_date else ()
+
+    def first(condition: str, count: int | str) -> str:
+        if not parts:
+            return f"{rows} AND {condition} {order} LIMIT {count}"
+        found = (f"({rows} AND {part} AND {condition} {order} LIMIT {count})" for part in parts)
+        return f"SELECT * FROM ({' UNION ALL '.join(found)}) r {order} LIMIT {count}"
+
+    return first
 
 
 def many(build: Builder, resource_type: str, one: Clause) -> str:

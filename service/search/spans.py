@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from models.resource import BY_DATE, LONG
+from service.search.comparisons import Arguments
 from service.search.criteria import Clause, Criterion, Moment
 from service.search.values import ALWAYS, FIRST, NEVER
 
@@ -54,8 +55,11 @@ def bound(criteria: Iterable[Criterion], resource_type: str) -> datetime | None:
     return latest if latest > FIRST + SHORT else None
 
 
-def parts(resource_type: str, bound: str, earlier: str) -> tuple[str, str]:
-    """Write the conditions of both parts; ``bound`` names the bound, ``earlier`` what is ``SHORT`` before."""
+def parts(build: Arguments, criteria: Iterable[Criterion], resource_type: str) -> tuple[str, ...]:
+    """Write the conditions of both parts; none where there is no bound."""
+    if (ended := bound(criteria, resource_type)) is None:
+        return ()
     date = f"r.{BY_DATE[resource_type]}"
-    short, long = f"{date}_start >= {earlier}", f"{date}_start < {earlier} AND {LONG.format(date=date)}"
-    return f"{short} AND {date}_end >= {bound}", f"{long} AND {date}_end >= {bound}"
+    late, early = (build.argument(at, "timestamptz") for at in (ended, ended - SHORT))
+    short, long = f"{date}_start >= {early}", f"{date}_start < {early} AND {LONG.format(date=date)}"
+    return f"{short} AND {date}_end >= {late}", f"{long} AND {date}_end >= {late}"

@@ -119,6 +119,38 @@ async def test_a_name_that_many_share_is_found_page_by_page(
     assert sorted(both[0]) == ["p0", "p6"]
 
 
+@pytest.mark.parametrize("bounds", [(1, 1, 5000), (1, 1, 6)])
+@pytest.mark.parametrize(
+    "dates",
+    [
+        "birthdate=ge1980-03",
+        "birthdate=gt1980",
+        "birthdate=le1985",
+        "birthdate=lt1985",
+        "birthdate=ge1980-03&birthdate=le1985",
+        "birthdate=1980",
+        "birthdate=sa1980",
+        "birthdate=ne1980",
+        "birthdate=eb1985",
+        "birthdate=1980,1990",
+        "_lastUpdated=ge2026-03-01T00:02:00Z",
+        "_lastUpdated=lt2026-03-01T00:06:00Z",
+    ],
+)
+@pytest.mark.parametrize(
+    "sort", ["", "_sort=-birthdate", "_sort=birthdate", "_sort=_lastUpdated", "_sort=-_lastUpdated"]
+)
+async def test_a_name_that_many_share_is_found_between_dates(people, monkeypatch, dates, sort, bounds):
+    everybody = [row.id for row in (await people.page("Patient", f"{dates}&{sort}")).rows]
+    for name, value in zip(("FEW", "SHARED", "REACH"), bounds, strict=True):
+        monkeypatch.setattr(crowds, name, value)
+    pages, last = await walk(people, f"given:contains=d&{dates}&{sort}&_count=2", "next")
+    assert [key for page in pages for key in page] == everybody
+    if len(pages) > 1:
+        back, _ = await walk(people, f"given:contains=d&{dates}&{sort}&_count=2", "previous", last.previous)
+        assert back == pages[-2::-1]
+
+
 async def test_a_page_sequence_is_not_disturbed_by_writes(people):
     first = await people.page("Patient", "_count=4")
     await people.put({"resourceType": "Patient", "id": "p0", "gender": "other"})

@@ -58,6 +58,8 @@ FAMILIES = {
     "common_word_newest_first": "DocumentReference?_content=nausea&_sort=-date",
     "common_word_last_changed_first": "DocumentReference?_content=nausea&_sort=-_lastUpdated",
     "common_word_and_status": "DocumentReference?_content=nausea&status=current&_sort=-date",
+    "common_word_since_oldest_first": "DocumentReference?_content=nausea&date=ge2026-11-20&_sort=date",
+    "common_word_changed_since": "DocumentReference?_content=nausea&_lastUpdated=gt2026-01-01T00:01:00Z",
     "common_name": "Patient?given=sam",
     "part_of_name": "Patient?family:contains=scher7",
     "end_of_name": 'Patient?_filter=family ew "scher7"',

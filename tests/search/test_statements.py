@@ -97,14 +97,17 @@ def test_only_searches_by_name_share_one_plan():
         ("Observation?_content=w&value-quantity=gt7", False),
         ("Observation?_content=w&patient.name=a", False),
         ("Observation?_content=w&code:missing=true", False),
-        ("Observation?_content=w&date=ge2026&_sort=date", False),
+        ("Observation?_content=w&date=ge2026&_sort=date", True),
+        ("Observation?_content=w&date=ge2026", True),
+        ("Patient?name=a&_lastUpdated=ge2026", True),
         ("MedicationRequest?_content=w&identifier=urn:s|1", False),
+        ("CarePlan?_content=w&activity-date=ge2026", False),
+        ("Patient?name=a&birthdate=1980", False),
         ("Patient?name=a&_sort=birthdate", False),
-        ("Patient?name=a&_lastUpdated=ge2026", False),
         ("Consent?_content=w&_sort=-date", False),
     ],
 )
-def test_rows_are_probed_only_in_the_order_of_an_index_and_where_terms_alone_narrow(family, walks):
+def test_rows_are_probed_only_in_the_order_of_an_index_and_where_terms_and_dates_alone_narrow(family, walks):
     assert ("walk AS MATERIALIZED" in statement(family).sql) is walks
 
 
