@@ -101,7 +101,7 @@ def string(build: Arguments, asked: Text, modifier: str, stem: str = "") -> str:
         ending = build.argument(asked.folded, "text")
         at_end = f"right(i.value, char_length({ending})) = {ending}"
         return made_of(build, entries(asked, modifier), stem, at_end)
-    narrowed = begins(build, asked)
+    narrowed = begins(build, "i", asked.folded)
     if modifier == "exact":
         return f"({narrowed} AND i.exact = {build.argument(asked.exact)})"
     if modifier == "equals":
@@ -111,10 +111,11 @@ def string(build: Arguments, asked: Text, modifier: str, stem: str = "") -> str:
     return f"({narrowed})"
 
 
-def begins(build: Arguments, asked: Text) -> str:
-    """Say where the index of values has a string that begins like another, or is the same."""
-    beginning = asked.folded[:PREFIX_LENGTH]
-    return f"i.prefix >= {build.argument(beginning)} AND i.prefix < {build.argument(beginning + GREATEST)}"
+def begins(build: Arguments, alias: str, text: str) -> str:
+    """A string begins with a text, as far as the index can tell."""
+    beginning = text[:PREFIX_LENGTH]
+    least, most = build.argument(beginning), build.argument(beginning + GREATEST)
+    return f"{alias}.prefix >= {least} AND {alias}.prefix < {most}"
 
 
 def entries(asked: Text, modifier: str) -> list[str]:

@@ -158,9 +158,12 @@ def many(build: Builder, resource_type: str, one: Clause) -> str:
         return "TRUE"
     parameter = literal(one.parameter.code)
     names = f"i.resource_type = {literal(resource_type)} AND i.parameter = {parameter}"
-    counted = " UNION ALL ".join(
-        f"(SELECT 1 FROM index_string i WHERE {names} AND {comparisons.begins(build, operand)} LIMIT {FEW})"
+    begun = (
+        comparisons.begins(build, "i", operand.folded)
         for operand in one.operands
         if isinstance(operand, Text)
+    )
+    counted = " UNION ALL ".join(
+        f"(SELECT 1 FROM index_string i WHERE {names} AND {condition} LIMIT {FEW})" for condition in begun
     )
     return f"(SELECT count(*) >= {FEW} FROM ({counted}) i)"
