@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import SQLModel
 
 from models import (  # noqa: F401 - each defines tables
+    grams,
     rows_care,
     rows_documents,
     rows_findings,
@@ -82,6 +83,12 @@ INDEX_STRING = Table(
     Column("exact", Text, nullable=False),
     Column("prefix", Text(collation="C"), Computed("left(value, 64)", persisted=True), nullable=False),
     Index("index_string_by_value", "resource_type", "parameter", "prefix"),
+    Index(
+        "index_string_by_part",
+        text(grams.expression()),
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "64"},
+    ),
     Index("index_string_by_resource", "resource_type", "id"),
 )
 """``value`` is case-folded without accents, ``exact`` as sent; ``prefix`` keeps the index small."""
@@ -180,10 +187,11 @@ def add_indexes(resource_type: str) -> None:
     )
     Index(f"{table.name}_by_change", table.c.last_updated, table.c.id)
     if resource_type in BY_DATE:
-        newest = table.c[f"{BY_DATE[resource_type]}_start"].desc().nulls_last()
-        Index(f"{table.name}_by_date", newest, table.c.id)
+        start, end = (table.c[f"{BY_DATE[resource_type]}_{side}"] for side in ("start", "end"))
+        newest = (start.desc().nulls_last(), table.c.id, end)
+        Index(f"{table.name}_by_date", *newest)
         long = text(LONG.format(date=BY_DATE[resource_type]))
-        Index(f"{table.name}_by_long_date", newest, table.c.id, postgresql_where=long)
+        Index(f"{table.name}_by_long_date", *newest, postgresql_where=long)
     if "near_latitude" in table.c:
         Index(f"{table.name}_by_place", table.c.near_latitude, table.c.near_longitude)
     if resource_type not in WITHOUT_PATIENT:

@@ -193,7 +193,8 @@ def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> 
             branches.append(matches)
             bodies.append(
                 "SELECT 'match' AS mode, p.resource_type, r.id, r.version, r.last_updated, r.body, p.place "
-                f"FROM page p JOIN {table_name(one.resource_type)} r ON r.id = p.id "
+                # Where a row lies is known, and is the same throughout a statement.
+                f"FROM page p JOIN {table_name(one.resource_type)} r ON r.ctid = p.lies "
                 f"WHERE p.resource_type = '{one.resource_type}'"
             )
             arguments += build.arguments
@@ -216,7 +217,7 @@ def branch(build: Builder, asked: Across, one: Query) -> str | None:
         return None
     source = f"FROM {table_name(one.resource_type)} r WHERE {' AND '.join([*where, after])}"
     return (
-        f"(SELECT '{one.resource_type}' AS resource_type, r.id, r.last_updated {source} "
+        f"(SELECT '{one.resource_type}' AS resource_type, r.id, r.last_updated, r.ctid AS lies {source} "
         f"ORDER BY {order_by(asked, 'r.')} LIMIT {one.count + 1})"
     )
 

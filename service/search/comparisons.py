@@ -17,6 +17,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from models import grams
 from service.search import units
 from service.search.criteria import Amount, Moment, Text, Words
 
@@ -88,13 +89,18 @@ def approximate(build: Arguments, asked: Moment) -> tuple[str, str]:
     return f"{a} - {slack}", f"{b} + {slack}"
 
 
-def string(build: Arguments, asked: Text, modifier: str) -> str:
-    """Compare a string: from its beginning, whole, from its end, or anywhere within."""
+def string(build: Arguments, asked: Text, modifier: str, stem: str = "") -> str:
+    """Compare a string: from its beginning, whole, from its end, or anywhere within.
+
+    ``stem`` is that of the parameter's grams, where the index of these is to be used.
+    """
     if modifier == "contains":
-        return f"strpos(i.value, {build.argument(asked.folded)}) > 0"
+        within = f"strpos(i.value, {build.argument(asked.folded)}) > 0"
+        return made_of(build, entries(asked, modifier), stem, within)
     if modifier == "ends":
         ending = build.argument(asked.folded, "text")
-        return f"right(i.value, char_length({ending})) = {ending}"
+        at_end = f"right(i.value, char_length({ending})) = {ending}"
+        return made_of(build, entries(asked, modifier), stem, at_end)
     if asked.words:
         return parted(build, asked.words)
     narrowed = begins(build, "i", asked.folded)
@@ -123,6 +129,20 @@ def parted(build: Arguments, words: tuple[str, ...]) -> str:
         begun = " OR ".join(f"({begins(build, 'j', run)})" for run in runs)
         found.append(f"EXISTS (SELECT FROM index_string j WHERE {same} AND ({begun}))")
     return f"({' AND '.join(found)})"
+
+
+def entries(asked: Text, modifier: str) -> list[str]:
+    """The entries of the index of parts that a string must have; none where these say nothing."""
+    return grams.of_part(asked.folded) if modifier in {"contains", "ends"} else []
+
+
+def made_of(build: Arguments, found: list[str], stem: str, compared: str) -> str:
+    """Say, only to let the planner use the index, what a string is made of that has a part."""
+    if not (found and stem):
+        return compared
+    wanted, long = (build.argument([f"{stem}{gram}" for gram in some], "text[]") for some in (found, [""]))
+    held = grams.expression("i.")
+    return f"(({held} @> {wanted} OR {held} @> {long}) AND {compared})"
 
 
 def amount(build: Arguments, asked: Amount) -> str:

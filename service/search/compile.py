@@ -22,6 +22,7 @@ from models.errors import BadRequest
 from models.resource import table_name
 from service.search import alphabet, crowds, includes, ordering, selectivity, spans
 from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Narrow, everything
+from service.search.cursors import Cursor
 from service.search.ordering import Key
 from service.search.predicates import Builder
 from service.search.query import Query
@@ -49,18 +50,13 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     """
     build = Builder(query.resource_type, narrow, now, selective=selectivity.named(query.criteria))
     keys = ordering.keys(query, resumable=resumable(query.criteria))
-    crowd = crowds.drawing(query, keys)
+    crowd = crowds.drawing(build, query, keys)
     where = conditions(build, query, apart=crowd)
     if where is None:
         return None
     backwards = query.cursor is not None and query.cursor.backwards
     if query.cursor is not None:
-        try:
-            where.append(ordering.after(build, keys, query.cursor))
-        except ValueError:
-            raise BadRequest(
-                "The page link is not one of this search; start again at its first page."
-            ) from None
+        where.append(place(build, query.cursor, keys))
     order = ordering.order_by(keys, backwards=backwards)
     selected = "".join(f", {key.expression} AS key{number}" for number, key in enumerate(keys))
     columns = "r.id, r.version, r.last_updated, r.body"
@@ -69,7 +65,7 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
     if alphabet.applies(query):
         source = f"{alphabet.rows(build, query, ' AND '.join(where), limit)} {tail}"
     else:
-        source = f"{rows(build, query, where, tail, crowd)} {tail}"
+        source = f"{rows(build, query, keys, where, tail, crowd)} {tail}"
     numbered = f"{selected}, row_number() OVER (ORDER BY {order}) AS place"
     if query.includes:
         matches = f"SELECT {columns}, r.patient, r.terms{numbered} {source}"
@@ -79,6 +75,14 @@ def page(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statem
             f"SELECT 'match' AS mode, '{query.resource_type}' AS resource_type, {columns}{numbered} {source}"
         )
     return Statement(bounded(sql, keys), tuple(build.arguments), keys)
+
+
+def place(build: Builder, cursor: Cursor, keys: tuple[Key, ...]) -> str:
+    """The condition that a row lies on the page or after it."""
+    try:
+        return ordering.after(build, keys, cursor)
+    except ValueError:
+        raise BadRequest("The page link is not one of this search; start again at its first page.") from None
 
 
 def bounded(sql: str, keys: tuple[Key, ...]) -> str:
@@ -106,30 +110,31 @@ def fitting(records: Sequence[Any]) -> Sequence[Any]:
     return records
 
 
-def rows(build: Builder, query: Query, where: list[str], tail: str, crowd: Clause | None) -> str:
+def rows(
+    build: Builder, query: Query, keys: Sequence[Key], where: list[str], tail: str, crowd: Sequence[Clause]
+) -> str:
     """The matches; found before they are put in order where they can only be few, by date in two parts."""
     table, condition = table_name(query.resource_type), " AND ".join(where)
-    if crowd is not None:
-        return crowds.rows(build, query, crowd, condition, tail)
+    if crowd:
+        return crowds.rows(build, query, keys, crowd, where, tail)
     if selectivity.few(query.criteria):
         # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
         return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
-    if (parts := halves(build, query)) is not None:
+    if parts := halves(build, query):
         found = (f"(SELECT * FROM {table} r WHERE {condition} AND {part} {tail})" for part in parts)
         return f"FROM ({' UNION ALL '.join(found)}) r"
     return f"FROM {table} r WHERE {condition}"
 
 
-def halves(build: Builder, query: Query) -> tuple[str, str] | None:
-    """Two conditions that part the rows so that an index serves each part; None where one serves all."""
-    if (bound := spans.bound(query.criteria, query.resource_type)) is not None:
-        return spans.parts(query.resource_type, build.argument(bound, "timestamptz"))
+def halves(build: Builder, query: Query) -> tuple[str, ...]:
+    """Two conditions that part the rows so that an index serves each part; none where one serves all."""
+    if parts := spans.parts(build, query.criteria, query.resource_type):
+        return parts
     keys = ordering.keys(query, resumable=resumable(query.criteria))
-    if (reached := ordering.reached(query, keys)) is not None:
-        (date,) = keys
-        before = f"{date.expression} <= {build.argument(reached, date.data_type)}"
-        return before, f"{date.expression} IS NULL"
-    return None
+    if (reached := ordering.reached(query, keys)) is None:
+        return ()
+    (date,) = keys
+    return f"{date.expression} <= {build.argument(reached, date.data_type)}", f"{date.expression} IS NULL"
 
 
 def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:
@@ -142,12 +147,12 @@ def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> State
     return Statement(with_horizon(sql), tuple(build.arguments))
 
 
-def conditions(build: Builder, query: Query, *, apart: Criterion | None = None) -> list[str] | None:
-    """What a row must satisfy to match and to be seen; but for the criterion ``apart``."""
+def conditions(build: Builder, query: Query, *, apart: Sequence[Criterion] = ()) -> list[str] | None:
+    """What a row must satisfy to match and to be seen; but for the criteria ``apart``."""
     visible = build.visible(query.resource_type, "r")
     if visible is None:
         return None
-    criteria = [criterion for criterion in query.criteria if criterion is not apart]
+    criteria = [one for one in query.criteria if not any(one is other for other in apart)]
     where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in criteria)]
     return [*where, settled("r")] if resumable(query.criteria) or begins(query) else where
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from models import grams
 from models.errors import BadRequest, Forbidden
 from models.resource import table_name
 from service.search import comparisons, links, places
@@ -257,11 +258,21 @@ class Builder:
         store: str,
         operands: Sequence[Shared],
         resource_type: str,
-        column: str = "i.parameter",
+        *,
+        by_id: bool = False,
     ) -> str:
-        """The rows ``i`` of a shared index table that answer."""
+        """The rows ``i`` of a shared index table that answer; see ``matches``.
+
+        Where another index than that of values finds them, that one is kept from being read, too.
+        """
         named = self.argument(clause.named) if clause.named else literal(clause.parameter.code)
-        alternatives = " OR ".join(compared(self, operand, clause.modifier) for operand in operands)
+        stem = "" if by_id else grams.stem(resource_type, clause.parameter.code)
+        alternatives = " OR ".join(compared(self, operand, clause.modifier, stem) for operand in operands)
+        elsewhere = by_id or all(
+            isinstance(operand, Text) and comparisons.entries(operand, clause.modifier)
+            for operand in operands
+        )
+        column = "(i.parameter || '')" if elsewhere else "i.parameter"
         return (
             f"FROM {SHARED[store]} i WHERE i.resource_type = {literal(resource_type)} "
             f"AND {column} = {named} AND ({alternatives})"
@@ -274,8 +285,7 @@ class Builder:
         """
         operands = [one for one in clause.operands if isinstance(one, Text | Words)]
         store = "text" if all(isinstance(one, Words) for one in operands) else clause.parameter.store
-        column = "(i.parameter || '')" if by_id else "i.parameter"
-        return self.rows_of(clause, store, operands, resource_type, column)
+        return self.rows_of(clause, store, operands, resource_type, by_id=by_id)
 
 
 SHARED = {
@@ -287,11 +297,11 @@ SHARED = {
 """The shared index table of each store that has one."""
 
 
-def compared(build: Builder, operand: Shared, modifier: str) -> str:
+def compared(build: Builder, operand: Shared, modifier: str, stem: str) -> str:
     """The condition on a row ``i`` of a shared table."""
     match operand:
         case Text():
-            return comparisons.string(build, operand, modifier)
+            return comparisons.string(build, operand, modifier, stem)
         case Words():
             return comparisons.words(build, operand)
         case Amount():

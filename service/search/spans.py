@@ -7,6 +7,7 @@ index of its own:
     short    begins at most a day before the asked time       <table>_by_date
     long     begins earlier, and takes more than a day        <table>_by_long_date, of long ones only
 
+Both indexes also hold the ends, so that what has ended before the asked time is passed over there.
 Source: https://hl7.org/fhir/R4/search.html#date
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from models.resource import BY_DATE, LONG
+from service.search.comparisons import Arguments
 from service.search.criteria import Clause, Criterion, Moment
 from service.search.values import ALWAYS, FIRST, NEVER
 
@@ -43,17 +45,21 @@ def dated(criteria: Iterable[Criterion], resource_type: str) -> list[Moment]:
 
 
 def bound(criteria: Iterable[Criterion], resource_type: str) -> datetime | None:
-    """Return the instant before which nothing short begins; None when nothing bounds the beginnings."""
+    """Return an instant before which no match ends; None when nothing says so."""
     ends = [
         moment.start if moment.prefix == "ge" else moment.end
         for moment in dated(criteria, resource_type)
         if moment.prefix in {"ge", "gt"}
     ]
     latest = max((end for end in ends if end not in {ALWAYS, NEVER}), default=FIRST)
-    return latest - SHORT if latest > FIRST + SHORT else None
+    return latest if latest > FIRST + SHORT else None
 
 
-def parts(resource_type: str, at: str) -> tuple[str, str]:
-    """Write the conditions of both parts; ``at`` names the bound."""
-    start = f"r.{column(resource_type)}"
-    return f"{start} >= {at}", f"{start} < {at} AND {LONG.format(date=f'r.{BY_DATE[resource_type]}')}"
+def parts(build: Arguments, criteria: Iterable[Criterion], resource_type: str) -> tuple[str, ...]:
+    """Write the conditions of both parts; none where there is no bound."""
+    if (ended := bound(criteria, resource_type)) is None:
+        return ()
+    date = f"r.{BY_DATE[resource_type]}"
+    late, early = (build.argument(at, "timestamptz") for at in (ended, ended - SHORT))
+    short, long = f"{date}_start >= {early}", f"{date}_start < {early} AND {LONG.format(date=date)}"
+    return f"{short} AND {date}_end >= {late}", f"{long} AND {date}_end >= {late}"

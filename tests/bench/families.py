@@ -87,6 +87,13 @@ class Person:
         return Person(number, self.practice, self.dice)
 
     @property
+    def named(self) -> Person:
+        """The patient, or another one where some of those who will share the name are still missing."""
+        size = population.NAMESAKES * population.PATIENTS_OF_THERAPIST
+        whole = self.practice.patients // size * size
+        return Person(self.number % whole, self.practice, self.dice) if whole else self
+
+    @property
     def updated(self) -> Person:
         """A patient whose weight has several versions."""
         step = max(1, self.practice.patients // UPDATED)
@@ -133,6 +140,11 @@ def window(person: Person) -> Ask:
 def deep(person: Person) -> Ask:
     """Ask for a page far from the first one, of all observations newest first."""
     return page("Observation", NEWEST, ("_page", person.dice.choice(person.practice.places)))
+
+
+def named(ask: Callable[[Person], Ask]) -> Callable[[Person], Ask]:
+    """Ask about somebody with as many namesakes as everybody."""
+    return lambda person: ask(person.named)
 
 
 def order(person: Person, *pairs: tuple[str, str], least: int = 1) -> Ask:
@@ -218,14 +230,19 @@ FAMILIES = (
     ),
     broad("date oldest first", page(OBS, ("date", "ge2025-09-01"), ("_sort", "date"))),
     broad("date by id", page(OBS, ("date", "ge2025-09-01"))),
-    Family("string", lambda p: find("Patient", ("family", population.surname(p.number)), marker=p.id("pat"))),
+    Family(
+        "string",
+        named(lambda p: find("Patient", ("family", population.surname(p.number)), marker=p.id("pat"))),
+    ),
     Family(
         "string+date",
-        lambda p: find(
-            "Patient",
-            ("name", population.surname(p.number)),
-            ("birthdate", p.chart[p.id("pat")]["birthDate"]),
-            marker=p.id("pat"),
+        named(
+            lambda p: find(
+                "Patient",
+                ("name", population.surname(p.number)),
+                ("birthdate", p.chart[p.id("pat")]["birthDate"]),
+                marker=p.id("pat"),
+            )
         ),
     ),
     Family(
@@ -235,7 +252,11 @@ FAMILIES = (
     broad("string", page("Patient", ("given", "ada,ben,pia,leo"))),
     Family(
         "string :contains",
-        lambda p: find("Patient", ("family:contains", population.surname(p.number)[1:]), marker=p.id("pat")),
+        named(
+            lambda p: find(
+                "Patient", ("family:contains", population.surname(p.number)[1:]), marker=p.id("pat")
+            )
+        ),
     ),
     Family(
         "quantity",
@@ -262,11 +283,13 @@ FAMILIES = (
     ),
     Family(
         "chain by name",
-        lambda p: find(
-            OBS,
-            ("patient.family", population.surname(p.number)),
-            ("code", PHQ_9),
-            marker=p.id("obs", "phq9-end"),
+        named(
+            lambda p: find(
+                OBS,
+                ("patient.family", population.surname(p.number)),
+                ("code", PHQ_9),
+                marker=p.id("obs", "phq9-end"),
+            )
         ),
     ),
     Family(

@@ -58,6 +58,8 @@ def asked(drawn):
         yield "family", text.translate(ESCAPED)
         yield "family:exact", text.translate(ESCAPED)
         yield "family:contains", text.translate(ESCAPED)
+        if (part := text[1:-1]).strip():
+            yield "family:contains", part.translate(ESCAPED)
     for text in drawn["practitioner"]:
         yield "general-practitioner", text
         yield "general-practitioner", f"http://fhir.test/fhir/{text}"

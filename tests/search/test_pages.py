@@ -24,6 +24,9 @@ CITIES = {
 }
 
 
+WITHOUT_MEN = str.maketrans("", "", "02468")
+
+
 @pytest.fixture
 async def people(shelf):
     """Nine people; some share a birth date, some have none."""
@@ -88,7 +91,8 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
         assert back == pages[-2::-1]
 
 
-@pytest.mark.parametrize("many", [1, 8, 9, 2000])
+@pytest.mark.parametrize("bounds", [(200, 3, 5000), (1, 1, 5000), (1, 1, 6), (2, 9, 9), (1, 100, 100)])
+@pytest.mark.parametrize("asked", ["given=ada", "given:contains=d", "given:contains=ada"])
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [
@@ -100,14 +104,51 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
         ("_sort=-_lastUpdated", "876543210"),
     ],
 )
-async def test_a_name_that_many_share_is_found_page_by_page(people, monkeypatch, sort, expected, many):
-    monkeypatch.setattr(crowds, "MANY", many)
-    pages, last = await walk(people, f"given=ada&{sort}&_count=4", "next")
+async def test_a_name_that_many_share_is_found_page_by_page(
+    people, monkeypatch, sort, expected, asked, bounds
+):
+    for name, value in zip(("FEW", "SHARED", "REACH"), bounds, strict=True):
+        monkeypatch.setattr(crowds, name, value)
+    pages, last = await walk(people, f"{asked}&{sort}&_count=4", "next")
     assert "".join(key[1:] for page in pages for key in page) == expected
-    back, _ = await walk(people, f"given=ada&{sort}&_count=4", "previous", last.previous)
+    back, _ = await walk(people, f"{asked}&{sort}&_count=4", "previous", last.previous)
     assert back == pages[-2::-1]
-    both, _ = await walk(people, f"given=ada&{sort}&birthdate=1990&_include=Patient:organization", "next")
+    women, _ = await walk(people, f"{asked}&{sort}&gender:not=male&_count=3", "next")
+    assert "".join(key[1:] for page in women for key in page) == expected.translate(WITHOUT_MEN)
+    both, _ = await walk(people, f"{asked}&{sort}&birthdate=1990&_include=Patient:organization", "next")
     assert sorted(both[0]) == ["p0", "p6"]
+
+
+@pytest.mark.parametrize("bounds", [(1, 1, 5000), (1, 1, 6)])
+@pytest.mark.parametrize(
+    "dates",
+    [
+        "birthdate=ge1980-03",
+        "birthdate=gt1980",
+        "birthdate=le1985",
+        "birthdate=lt1985",
+        "birthdate=ge1980-03&birthdate=le1985",
+        "birthdate=1980",
+        "birthdate=sa1980",
+        "birthdate=ne1980",
+        "birthdate=eb1985",
+        "birthdate=1980,1990",
+        "_lastUpdated=ge2026-03-01T00:02:00Z",
+        "_lastUpdated=lt2026-03-01T00:06:00Z",
+    ],
+)
+@pytest.mark.parametrize(
+    "sort", ["", "_sort=-birthdate", "_sort=birthdate", "_sort=_lastUpdated", "_sort=-_lastUpdated"]
+)
+async def test_a_name_that_many_share_is_found_between_dates(people, monkeypatch, dates, sort, bounds):
+    everybody = [row.id for row in (await people.page("Patient", f"{dates}&{sort}")).rows]
+    for name, value in zip(("FEW", "SHARED", "REACH"), bounds, strict=True):
+        monkeypatch.setattr(crowds, name, value)
+    pages, last = await walk(people, f"given:contains=d&{dates}&{sort}&_count=2", "next")
+    assert [key for page in pages for key in page] == everybody
+    if len(pages) > 1:
+        back, _ = await walk(people, f"given:contains=d&{dates}&{sort}&_count=2", "previous", last.previous)
+        assert back == pages[-2::-1]
 
 
 async def test_a_page_sequence_is_not_disturbed_by_writes(people):

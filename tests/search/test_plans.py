@@ -17,7 +17,7 @@ import pytest
 import seeded_kit
 
 from service.database import SERVER_SETTINGS
-from service.search import across, query
+from service.search import across, compartments, query
 from service.search import compile as compiling
 from service.search.criteria import everything
 
@@ -58,11 +58,16 @@ FAMILIES = {
     "common_word_newest_first": "DocumentReference?_content=nausea&_sort=-date",
     "common_word_last_changed_first": "DocumentReference?_content=nausea&_sort=-_lastUpdated",
     "common_word_and_status": "DocumentReference?_content=nausea&status=current&_sort=-date",
+    "common_word_since_oldest_first": "DocumentReference?_content=nausea&date=ge2026-11-20&_sort=date",
+    "common_word_changed_since": "DocumentReference?_content=nausea&_lastUpdated=gt2026-01-01T00:01:00Z",
     "common_name": "Patient?given=sam",
     "part_of_name": "Patient?family:contains=scher7",
+    "end_of_name": 'Patient?_filter=family ew "scher7"',
+    "chain_to_part_of_name": "Observation?patient.family:contains=scher7",
     "filter": "MedicationRequest?_filter=identifier eq urn:rx|7-1 or identifier eq urn:rx|7-2",
     "url_below": "Questionnaire?url:below=http://acme.test/forms/7",
     "several_types": "?_type=Observation,DocumentReference&patient=p7",
+    "compartment_of_all_types": "Patient/p7/*?_type=Observation,DocumentReference,QuestionnaireResponse",
     "several_types_changes": "?_type=Observation,EpisodeOfCare&_lastUpdated=gt2026-01-01T04:00:00Z",
 }
 
@@ -78,12 +83,15 @@ def seeded_url(databases):
 def statement(family):
     resource_type, _, text = family.partition("?")
     pairs = parse_qsl(text)
-    if resource_type:
+    within = dict.fromkeys(across.named_types(pairs), ())
+    if resource_type.endswith("/*"):
+        patient = resource_type.split("/")[1]
+        within = {name: (compartments.criterion(name, patient),) for name in within}
+    elif resource_type:
         compiled = compiling.page(
             query.parse(resource_type, pairs, base_url="http://fhir.test", strict=True), everything
         )
         return compiled.sql, compiled.arguments
-    within = dict.fromkeys(across.named_types(pairs), ())
     asked = across.parse(within, pairs, base_url="http://fhir.test", strict=True)
     return across.statement(asked, everything)
 

@@ -89,26 +89,46 @@ def test_only_searches_by_name_share_one_plan():
         ("Observation?_content=w&_sort=date", False),
         ("Observation?_content=w&_sort=-date,-_lastUpdated", False),
         ("Observation?_content=w&_sort=code", False),
-        ("Observation?_content=w&code=c7", False),
-        ("Observation?_content=w&date=ge2026&_sort=date", False),
-        ("Observation?_content=w&_content=v", False),
+        ("Observation?_content=w&code=c7", True),
+        ("Observation?_content=w&_content=v&status:not=final", True),
+        ("Patient?family:contains=a&general-practitioner=Practitioner/1", True),
+        ("Observation?_content=w&patient=1", False),
+        ("Observation?_content=w&_id=1", False),
+        ("Observation?_content=w&value-quantity=gt7", False),
+        ("Observation?_content=w&patient.name=a", False),
+        ("Observation?_content=w&code:missing=true", False),
+        ("Observation?_content=w&date=ge2026&_sort=date", True),
+        ("Observation?_content=w&date=ge2026", True),
+        ("Patient?name=a&_lastUpdated=ge2026", True),
+        ("MedicationRequest?_content=w&identifier=urn:s|1", False),
+        ("CarePlan?_content=w&activity-date=ge2026", False),
+        ("Patient?name=a&birthdate=1980", False),
         ("Patient?name=a&_sort=birthdate", False),
-        ("Patient?name=a&_lastUpdated=ge2026", False),
         ("Consent?_content=w&_sort=-date", False),
     ],
 )
-def test_rows_are_probed_only_in_the_order_of_an_index_and_where_nothing_else_narrows(family, walks):
-    assert ("crowd AS MATERIALIZED" in statement(family).sql) is walks
+def test_rows_are_probed_only_in_the_order_of_an_index_and_where_terms_and_dates_alone_narrow(family, walks):
+    assert ("walk AS MATERIALIZED" in statement(family).sql) is walks
 
 
-def test_rows_are_not_probed_where_a_scope_narrows_the_search():
+@pytest.mark.parametrize(
+    ("scope", "condition", "walks"),
+    [
+        ("code=c7", "r.terms @> ", True),
+        ("patient=1", "r.patient = ", False),
+        ("patient.name=a", "r.patient IN ", False),
+    ],
+)
+def test_a_scope_counts_as_a_criterion(scope, condition, walks):
     def narrow(resource_type):
-        return query.clauses(resource_type, "code=c7", base_url="http://fhir.test")
+        asked = scope if resource_type == "Observation" else ""
+        return query.clauses(resource_type, asked, base_url="http://fhir.test")
 
     found = statement("Observation?_content=w&_sort=-date", narrow)
-    assert "crowd AS MATERIALIZED" not in found.sql
+    assert ("walk AS MATERIALIZED" in found.sql) is walks
+    assert found.sql.count(condition) == (3 if walks else 1)
     assert "websearch_to_tsquery" in found.sql
-    assert {"code=c7", "w"} <= set(found.arguments)
+    assert "w" in found.arguments
 
 
 @pytest.mark.parametrize("sort", ["family", "-family"])
