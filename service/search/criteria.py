@@ -151,8 +151,8 @@ class Not:
 class Guarded:
     """Whatever the row refers to may be seen.
 
-    Of the types in ``whole`` all may be, of those in ``parts`` what satisfies their criteria; ``required`` asks
-    that it refer to something.
+    Of the types in ``whole`` all may be, of those in ``parts`` what satisfies their criteria; ``required``
+    asks that it refer to something.
     """
 
     whole: tuple[str, ...]
