@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import timeout
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from api import deps
 from service.oauth.authorization import Authorization
 from service.oauth.requests import MAX_BODY_BYTES, Answer
 
@@ -28,10 +31,16 @@ async def form_body(request: Request) -> bytes | Response:
     if media_type != FORM:
         return refusal(400, f"The content type must be {FORM}.")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return refusal(413, f"The form is larger than {MAX_BODY_BYTES} bytes.")
+    try:
+        async with timeout(deps.IDLE_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return refusal(413, f"The form is larger than {MAX_BODY_BYTES} bytes.")
+    except TimeoutError:
+        late = refusal(408, "The form took too long to arrive.")
+        late.headers["Connection"] = "close"
+        return late
     return bytes(body)
 
 

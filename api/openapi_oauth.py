@@ -132,6 +132,7 @@ def _errors(*statuses: int) -> Json:
     texts = {
         400: "The request is refused; error says why.",
         401: "The client has not proved who it is.",
+        408: "The form came too slowly.",
         413: "The form is too large.",
         503: "The server cannot answer now.",
     }
@@ -156,7 +157,7 @@ def _token() -> Json:
     )
     answers = {"200": {"description": "A token.", **content(reference("TokenAnswer"), JSON)}}
     return _public(
-        "token", "Get an access token", "SMART", answers | _errors(400, 401, 413, 503), requestBody=body
+        "token", "Get an access token", "SMART", answers | _errors(400, 401, 408, 413, 503), requestBody=body
     )
 
 
@@ -168,7 +169,7 @@ def _introspect() -> Json:
             **content(reference("IntrospectionAnswer"), JSON),
         }
     }
-    responses = answers | _errors(400, 401, 413, 503)
+    responses = answers | _errors(400, 401, 408, 413, 503)
     return _public("introspect", "Ask what a token is good for", "SMART", responses, requestBody=body)
 
 
@@ -176,7 +177,7 @@ def _revoke() -> Json:
     body = _form({"token": _WORD}, token_type_hint=_WORD, client_id=_WORD, client_secret=_WORD)
     answers = {"200": {"description": "The token is of no use any more.", **content(_OBJECT, JSON)}}
     return _public(
-        "revoke", "Give a token back", "SMART", answers | _errors(400, 401, 413, 503), requestBody=body
+        "revoke", "Give a token back", "SMART", answers | _errors(400, 401, 408, 413, 503), requestBody=body
     )
 
 

@@ -12,7 +12,12 @@ from __future__ import annotations
 from asyncio import get_running_loop
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from models.document import serialize
+
+if TYPE_CHECKING:
+    from service.context import Context
 
 T = TypeVar("T")
 
@@ -20,6 +25,11 @@ LARGE = 256 * 1024
 """Bytes of JSON that take some 25 ms to read, and as long to check and to index."""
 
 _THREAD = ThreadPoolExecutor(1, "aside")
+
+
+def weight(ctx: Context, document: dict[str, Any]) -> int:
+    """Return the size of a document, or 0 where its request is too small to hold a large one."""
+    return 0 if ctx.size < LARGE else len(serialize(document))
 
 
 async def aside(size: int, work: Callable[[], T]) -> T:

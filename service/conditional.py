@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue, PreconditionFailed, Unprocessable
 from service.access import decide
-from service.aside import aside
+from service.aside import aside, weight
 from service.interaction import Name, Version
 from service.references import links, literals, where
 from service.search import query, run
@@ -137,7 +137,7 @@ async def resolve_references(ctx: Context, document: dict[str, Any]) -> None:
         BadRequest: there are too many, or their criteria are not understood.
         Unprocessable: none or several match; every such reference is named.
     """
-    wanted = await aside(ctx.size, lambda: _conditional(ctx, document))
+    wanted = await aside(weight(ctx, document), lambda: _conditional(ctx, document))
     if not wanted:
         return
     if len(wanted) > MAX_CONDITIONAL:

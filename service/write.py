@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from models.document import parse, serialize
+from models.document import parse
 from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound
 from models.principal import OPERATOR
 from service import (
@@ -33,7 +33,7 @@ from service import (
     validate,
 )
 from service.access import decide
-from service.aside import LARGE, aside
+from service.aside import aside, weight
 from service.interaction import Answer, Name
 from service.patching import patched
 from service.search.extract import extract
@@ -333,7 +333,7 @@ async def _prepared(
         Unprocessable: a reference points at nothing, or a rule is broken (422, every finding).
         Forbidden: this client may not write this resource.
     """
-    size = 0 if ctx.size < LARGE else len(serialize(document))
+    size = weight(ctx, document)
     by_model = ctx.principal is OPERATOR
     findings = await aside(size, lambda: validate.check(document, resource_type, second_opinion=by_model))
     if findings:

@@ -99,7 +99,8 @@ def hidden(principal: Principal, *, base_url: str) -> Mapping[str, tuple[Criteri
     confined = {_confined_to(principal, scope) for scope in principal.scopes}
     found: dict[str, tuple[Criterion, ...]] = {}
     for name in RESOURCE_TYPES:
-        seen = _permission(principal, "s", name, base_url) or _permission(principal, "r", name, base_url)
+        # Past the memory of single questions, which all types would fill.
+        seen = _permitted(principal, "s", name, base_url) or _permitted(principal, "r", name, base_url)
         if seen is not None:
             criteria = seen.criteria
         elif None in confined or name in DIRECTORY:
@@ -123,8 +124,7 @@ def visible(principal: Principal, *, base_url: str) -> Narrow:
     return narrow
 
 
-@lru_cache(maxsize=4096)
-def _permission(
+def _permitted(
     principal: Principal, interaction: str, resource_type: str, base_url: str
 ) -> Permission | None:
     scopes = [
@@ -144,6 +144,9 @@ def _permission(
         return Permission(guard, by_content=bool(guard))
     criteria = (AnyOf(tuple(AllOf(criteria) for criteria in alternatives)), *guard)
     return Permission(criteria, by_content=bool(guard) or any(scope.query for scope in scopes))
+
+
+_permission = lru_cache(maxsize=4096)(_permitted)
 
 
 def _guard(principal: Principal, base_url: str, *, required: bool = False) -> tuple[Criterion, ...]:

@@ -12,9 +12,9 @@ from contextlib import ExitStack, closing
 import harness
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
-from api import deps
+from api import deps, oauth_http
 from api.app import opened
 from api.deps import LARGE_BODY, PLACES
 from models.errors import TimedOut
@@ -185,6 +185,20 @@ async def test_a_body_that_comes_fast_enough_may_take_longer_than_a_silence(
         request = Request({"type": "http", "app": app, "headers": headers, "state": {}}, receive=steady)
         assert len(await deps.body(request, 2 * LENGTH)) == 9 * len(chunk)
         deps.finished(request)
+
+
+async def test_a_form_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deps, "IDLE_S", 0.1)
+
+    async def trickle() -> dict[str, object]:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    headers = [(b"content-type", oauth_http.FORM.encode())]
+    answer = await oauth_http.form_body(Request({"type": "http", "headers": headers}, receive=trickle))
+    assert isinstance(answer, Response)
+    assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+    assert json.loads(answer.body)["error"] == "invalid_request"
 
 
 @pytest.mark.slow
