@@ -25,17 +25,18 @@ from service.search.criteria import (
     Chain,
     Clause,
     Criterion,
+    Empty,
     Has,
     Missing,
     Operand,
     Term,
+    Unknown,
 )
 from service.search.predicates import MAX_HOPS_OF_ALL, TOO_MANY
 from service.search.registry import (
     Parameter,
-    is_canonical,
-    is_media_type,
     is_whole,
+    manner,
     parameters,
     targets,
 )
@@ -58,7 +59,7 @@ MODIFIERS = {
     "reference": frozenset({"identifier", "text"}),
     "uri": frozenset({"above", "below"}),
 }
-"""Modifiers by kind, besides ``:missing`` for all and ``:[type]`` for references."""
+"""Modifiers by manner, besides ``:missing`` for all and ``:[type]`` for references."""
 
 OF_FILTERS = {"string": frozenset({"equals", "ends"})}
 """Modifiers that only an operator of ``_filter`` stands for."""
@@ -105,14 +106,6 @@ KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
 """Modifiers that change how a value is compared, not what it is."""
 
 NEGATIONS = frozenset({"not", "not-in", "ni"})
-
-
-class Unknown(Exception):
-    """Something that this server does not know; whether that is an error depends on the handling."""
-
-
-class Empty(Unknown):
-    """A parameter without a value, which R4 ignores whatever the handling."""
 
 
 def named(name: str, otherwise: str = "with this name") -> str:
@@ -289,8 +282,7 @@ class Reader:
 
     def require_modifier(self, one: Parameter, name: str, modifier: str) -> None:
         """Refuse a modifier that a parameter does not have; ids, prose and sounds have none."""
-        kind = "media type" if is_media_type(one) else "canonical" if is_canonical(one) else one.kind
-        known = MODIFIERS.get(kind, frozenset())
+        known = MODIFIERS.get(manner(one), frozenset())
         if self.of_filter:
             known |= OF_FILTERS.get(one.kind, frozenset())
         plain = one.store in {"sound", "text"} or (one.store == "id" and modifier != "not")
