@@ -59,6 +59,8 @@ FAMILIES = {
     "common_word_last_changed_first": "DocumentReference?_content=nausea&_sort=-_lastUpdated",
     "common_word_and_status": "DocumentReference?_content=nausea&status=current&_sort=-date",
     "common_name": "Patient?given=sam",
+    "whole_name": "Patient?name=sam fischer7",
+    "chain_to_contained": "MedicationRequest?medication.code=ketamine",
     "part_of_name": "Patient?family:contains=scher7",
     "filter": "MedicationRequest?_filter=identifier eq urn:rx|7-1 or identifier eq urn:rx|7-2",
     "url_below": "Questionnaire?url:below=http://acme.test/forms/7",
