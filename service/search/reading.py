@@ -201,7 +201,7 @@ class Reader:
             raise BadRequest(f"A chain of more than {MAX_HOPS} references is not supported.")
         if hops:
             self.spent.hop(value)
-        if name.startswith("_has:"):
+        if name == "_has" or name.startswith("_has:"):
             return self.has(resource_type, name, value, hops)
         head, dot, rest = name.partition(".")
         code, _, modifier = head.partition(":")
