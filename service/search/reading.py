@@ -66,6 +66,10 @@ OF_FILTERS = {"string": frozenset({"equals", "ends"})}
 
 COMPOSITE_PARTS = 2
 
+EITHER_WAY = {"reference", "token"}
+"""Kinds of components that may come in either order: R4 has both for ``relationship``, by its definitions
+the target comes first, by its expressions the code."""
+
 HAS_PARTS = 4
 NO_HAS = "Write _has:Type:reference:parameter, of a type whose resources refer to those that are searched."
 
@@ -310,6 +314,8 @@ class Reader:
                 raise unreadable(name)
             if one.base:
                 found.append(self.pair(one, (first, second), name, parts))
+                if {first.kind, second.kind} == EITHER_WAY:
+                    found.append(self.pair(one, (first, second), name, parts[::-1]))
             else:
                 halves = zip((first, second), parts, strict=True)
                 found.append(
