@@ -20,7 +20,7 @@ from service.operations import catalogue
 from service.patching import MEMBERS
 from service.search import across, filters, summary
 from service.search.places import DEFAULT_DISTANCE_KM, DEFAULT_UNIT
-from service.search.registry import Parameter, parameters, targets
+from service.search.registry import Parameter, manner, parameters, targets
 from service.search.sounds import METHOD
 from service.settings import Settings
 
@@ -63,6 +63,8 @@ MODIFIERS = {
     "token": ":missing, :not, :text, :in, :not-in, :of-type",
     "string": ":missing, :exact, :contains",
     "reference": ":missing, :text, :identifier, :[type]",
+    "canonical": ":missing, :text, :below by the version",
+    "media type": ":missing, :not, :text, :in, :not-in, :below",
     "date": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "number": ":missing; prefixes eq ne gt lt ge le sa eb ap",
     "quantity": ":missing; prefixes eq ne gt lt ge le sa eb ap",
@@ -185,8 +187,8 @@ def search_parameter(one: Parameter) -> dict[str, Any]:
     described = {"name": one.code, "definition": one.url, "type": one.kind}
     if one.store in BY_STORE:
         described["documentation"] = BY_STORE[one.store]
-    elif one.kind in MODIFIERS:
-        described["documentation"] = MODIFIERS[one.kind]
+    elif (kind := manner(one)) in MODIFIERS:
+        described["documentation"] = MODIFIERS[kind]
     return described
 
 

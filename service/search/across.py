@@ -24,11 +24,10 @@ from models.errors import BadRequest, Issue
 from models.resource import table_name
 from service.search import compile as compiling
 from service.search import cursors, query, reading, run, selectivity
-from service.search.criteria import Criterion, Narrow
+from service.search.criteria import Criterion, Narrow, Unknown
 from service.search.cursors import Cursor
 from service.search.predicates import Builder
 from service.search.query import Query
-from service.search.reading import Unknown
 from service.search.run import Connection, Page, Row
 
 TYPES = "_type"

@@ -23,6 +23,14 @@ from service.search.places import Near
 from service.search.registry import Parameter
 
 
+class Unknown(Exception):
+    """Something that this server does not know; whether that is an error depends on the handling."""
+
+
+class Empty(Unknown):
+    """A parameter without a value, which R4 ignores whatever the handling."""
+
+
 class Term(NamedTuple):
     """An entry of ``terms``."""
 

@@ -3,6 +3,7 @@
     expression = part (("and" | "or") part)*          from left to right, neither binds closer
     part       = "not" "(" expression ")" | "(" expression ")" | comparison
     comparison = path operator value                  birthdate ge 1980 · subject.name co "kim"
+    path       = name ("[" expression "]")? ("." path)?     participant[role eq x].name: of the same target
 
     eq ne    equal; ne has a value, and none that is equal     co sw ew        strings
     gt lt ge le sa eb ap    dates, numbers, quantities         in ni ss sb     value sets, uris
@@ -14,14 +15,15 @@ Source: https://hl7.org/fhir/R4/search_filter.html
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from models.errors import BadRequest
-from service.search.criteria import AllOf, AnyOf, Criterion, Not
-from service.search.registry import Parameter
+from service.search.criteria import AllOf, AnyOf, Chain, Criterion, Not, Unknown
+from service.search.registry import Parameter, parameters, targets
 
 if TYPE_CHECKING:
     from service.search.reading import Reader
@@ -31,6 +33,8 @@ MAX_COMPARISONS = 50
 MAX_DEPTH = 20
 
 PATH = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*", re.ASCII)
+NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+CHOOSING = re.compile(PATH.pattern + r"\[", re.ASCII)
 WORD = re.compile(r"[a-z]+", re.ASCII)
 SPACE = re.compile(r"\s*")
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -111,7 +115,37 @@ class Expression:
         if self.peek(PATH) == "not":
             self.take(PATH)
             return Not(self.enclosed(depth))
-        return self.comparison()
+        return self.followed(depth) if self.peek(CHOOSING) else self.comparison()
+
+    def followed(self, depth: int) -> Criterion:
+        """Read ``reference[expression].path operator value``: what both hold for is one and the same."""
+        name = self.take(NAME)
+        one = parameters(self.resource_type).get(name)
+        if one is None:
+            raise Unknown(f"{self.resource_type} has no search parameter '{name}'.")
+        if one.kind != "reference":
+            self.unreadable()
+        start, own, end, hops = self.at, self.resource_type, 0, []
+        for self.resource_type in targets(one):
+            self.at = start
+            self.reader.spent.hop("")
+            with suppress(Unknown):
+                hops.append((self.resource_type, self.target(depth + 1)))
+                end = self.at
+        self.at, self.resource_type = end, own
+        if not hops:
+            raise Unknown(f"No type that '{name}' refers to has all of the search parameters that follow it.")
+        return Chain(one, tuple(hops))
+
+    def target(self, depth: int) -> Criterion:
+        """Read what must hold for a resource that is referred to."""
+        chosen: tuple[Criterion, ...] = ()
+        if self.next() == "[":
+            self.expect("[")
+            chosen = (self.alternatives(depth),)
+            self.expect("]")
+        self.expect(".")
+        return AllOf((*chosen, self.followed(depth) if self.peek(CHOOSING) else self.comparison()))
 
     def enclosed(self, depth: int) -> Criterion:
         """Read an expression in parentheses."""

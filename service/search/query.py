@@ -19,9 +19,9 @@ from urllib.parse import parse_qsl
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest, Issue
 from service.search import cursors, filters, including, reading
-from service.search.criteria import Criterion, Include, Sort
+from service.search.criteria import Criterion, Empty, Include, Sort, Unknown
 from service.search.cursors import Cursor
-from service.search.reading import Empty, Unknown, unreadable
+from service.search.reading import unreadable
 from service.search.registry import UNSORTED, parameters
 
 DEFAULT_COUNT = 50
@@ -234,6 +234,8 @@ def take_elements(query: Query, name: str, value: str) -> None:
 
 def take_include(query: Query, name: str, value: str) -> None:
     """``_include=EpisodeOfCare:patient`` and ``_revinclude:iterate=Provenance:target``."""
+    if not value:
+        reading.without_value(name)
     word, _, modifier = name.partition(":")
     if modifier not in {"", "iterate", "recurse"}:
         raise unreadable(name)

@@ -25,17 +25,18 @@ from service.search.criteria import (
     Chain,
     Clause,
     Criterion,
+    Empty,
     Has,
     Missing,
     Operand,
     Term,
+    Unknown,
 )
 from service.search.predicates import MAX_HOPS_OF_ALL, TOO_MANY
 from service.search.registry import (
     Parameter,
-    is_canonical,
-    is_media_type,
     is_whole,
+    manner,
     parameters,
     targets,
 )
@@ -58,12 +59,16 @@ MODIFIERS = {
     "reference": frozenset({"identifier", "text"}),
     "uri": frozenset({"above", "below"}),
 }
-"""Modifiers by kind, besides ``:missing`` for all and ``:[type]`` for references."""
+"""Modifiers by manner, besides ``:missing`` for all and ``:[type]`` for references."""
 
 OF_FILTERS = {"string": frozenset({"equals", "ends"})}
 """Modifiers that only an operator of ``_filter`` stands for."""
 
 COMPOSITE_PARTS = 2
+
+EITHER_WAY = {"reference", "token"}
+"""Kinds of components that may come in either order: R4 has both for ``relationship``, by its definitions
+the target comes first, by its expressions the code."""
 
 HAS_PARTS = 4
 NO_HAS = "Write _has:Type:reference:parameter, of a type whose resources refer to those that are searched."
@@ -105,14 +110,6 @@ KEPT = frozenset({"not", "exact", "contains", "equals", "ends"})
 """Modifiers that change how a value is compared, not what it is."""
 
 NEGATIONS = frozenset({"not", "not-in", "ni"})
-
-
-class Unknown(Exception):
-    """Something that this server does not know; whether that is an error depends on the handling."""
-
-
-class Empty(Unknown):
-    """A parameter without a value, which R4 ignores whatever the handling."""
 
 
 def named(name: str, otherwise: str = "with this name") -> str:
@@ -208,7 +205,7 @@ class Reader:
             raise BadRequest(f"A chain of more than {MAX_HOPS} references is not supported.")
         if hops:
             self.spent.hop(value)
-        if name.startswith("_has:"):
+        if name == "_has" or name.startswith("_has:"):
             return self.has(resource_type, name, value, hops)
         head, dot, rest = name.partition(".")
         code, _, modifier = head.partition(":")
@@ -289,8 +286,7 @@ class Reader:
 
     def require_modifier(self, one: Parameter, name: str, modifier: str) -> None:
         """Refuse a modifier that a parameter does not have; ids, prose and sounds have none."""
-        kind = "media type" if is_media_type(one) else "canonical" if is_canonical(one) else one.kind
-        known = MODIFIERS.get(kind, frozenset())
+        known = MODIFIERS.get(manner(one), frozenset())
         if self.of_filter:
             known |= OF_FILTERS.get(one.kind, frozenset())
         plain = one.store in {"sound", "text"} or (one.store == "id" and modifier != "not")
@@ -318,6 +314,8 @@ class Reader:
                 raise unreadable(name)
             if one.base:
                 found.append(self.pair(one, (first, second), name, parts))
+                if {first.kind, second.kind} == EITHER_WAY:
+                    found.append(self.pair(one, (first, second), name, parts[::-1]))
             else:
                 halves = zip((first, second), parts, strict=True)
                 found.append(

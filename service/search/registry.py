@@ -184,6 +184,11 @@ def is_media_type(one: Parameter) -> bool:
     return one.systems == (MEDIA_TYPES,)
 
 
+def manner(one: Parameter) -> str:
+    """What decides of a parameter's modifiers: its kind, but for references and codes of special kinds."""
+    return "media type" if is_media_type(one) else "canonical" if is_canonical(one) else one.kind
+
+
 @cache
 def has_canonical(resource_type: str) -> bool:
     """Whether resources of a type are referred to by a canonical URL and a version."""

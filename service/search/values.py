@@ -67,6 +67,8 @@ MARKS: dict[int, str | None] = {
 """Apostrophes, full stops and soft hyphens go; marks between words part them; letters that Unicode does not
 take apart lose their strokes."""
 
+MARKED = re.compile(f"[{re.escape(''.join(map(chr, MARKS)))}]")
+
 LITERAL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}", re.ASCII)
 
 Interval: TypeAlias = tuple[datetime, datetime]
@@ -104,7 +106,7 @@ def normalized(text: str) -> str:
     What has nothing else keeps it.
     """
     kept = folded(text)
-    return " ".join(kept.translate(MARKS).split()) or kept
+    return kept if MARKED.search(kept) is None else " ".join(kept.translate(MARKS).split()) or kept
 
 
 def relative(reference: str, fhir_base: str) -> str | None:

@@ -276,6 +276,12 @@ async def test_a_composite_pairs_codes_and_references(shelf):
     find = shelf.find
     assert await find("DocumentReference", "relationship=replaces$DocumentReference/old") == ["d"]
     assert await find("DocumentReference", "relationship=replaces$DocumentReference/note") == []
+    codes = "http://hl7.org/fhir/document-relationship-type"
+    for code in ("replaces", f"{codes}|replaces"):
+        assert await find("DocumentReference", f"relationship=DocumentReference/old${code}") == ["d"]
+        assert await find("DocumentReference", f"relationship={code}$DocumentReference/old") == ["d"]
+        assert await find("DocumentReference", f"relationship=DocumentReference/note${code}") == []
+    assert await find("DocumentReference", "relationship=old$replaces") == ["d"]
 
 
 @pytest.mark.parametrize("value", ["8480-6", "8480-6$", "$5", "a$b$c"])

@@ -112,3 +112,62 @@ async def test_an_operator_is_no_modifier(shelf, text):
     with pytest.raises(BadRequest) as refused:
         await shelf.find("Patient", text)
     assert refused.value.issues[0].code == "not-supported"
+
+
+@pytest.fixture
+async def cared_for(people):
+    """Two patients of two practitioners each; of one, no practitioner has both names."""
+    for key, family, given in (("ak", "Adler", "Kim"), ("bl", "Berg", "Lou"), ("al", "Adler", "Lou")):
+        name = [{"family": family, "given": [given]}]
+        await people.put({"resourceType": "Practitioner", "id": key, "name": name})
+    for key, carers in (("one", ("ak", "bl")), ("two", ("al", "bl"))):
+        refs = [{"reference": f"Practitioner/{carer}"} for carer in carers]
+        await people.put({"resourceType": "Patient", "id": key, "generalPractitioner": refs})
+    seen = {"resourceType": "Observation", "id": "seen", "subject": {"reference": "Patient/two"}}
+    await people.put(seen)
+    return people
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "text", "expected"),
+    [
+        (
+            "Patient",
+            "general-practitioner.family eq adler and general-practitioner.given eq lou",
+            ["one", "two"],
+        ),
+        ("Patient", "general-practitioner[family eq adler].given eq lou", ["two"]),
+        ("Patient", "general-practitioner[family eq adler and given eq kim]._id pr true", ["one"]),
+        ("Patient", "general-practitioner[not (family eq adler)].given eq lou", ["one", "two"]),
+        ("Patient", "not (general-practitioner[family eq adler].given eq lou) and _id eq one", ["one"]),
+        ("Patient", "general-practitioner[ family eq nobody ].given eq lou", []),
+        ("Observation", "subject.general-practitioner[family eq adler].given eq lou", ["seen"]),
+        ("Observation", "subject[_id eq two].general-practitioner[family eq adler].given eq kim", []),
+        (
+            "Observation",
+            "patient[_id eq two and general-practitioner[family eq adler].given eq lou]._id pr true",
+            ["seen"],
+        ),
+    ],
+)
+async def test_what_is_said_in_brackets_holds_for_the_same_resource(cared_for, resource_type, text, expected):
+    assert await cared_for.matching(resource_type, "_filter", text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "general-practitioner[family eq adler]",
+        "general-practitioner[family eq adler].",
+        "general-practitioner[family eq adler.given eq lou",
+        "general-practitioner[].given eq lou",
+        "family[given eq lou].given eq lou",
+        "nothing[given eq lou].given eq lou",
+        "general-practitioner[nothing eq lou].given eq lou",
+        "a[" * 30,
+        "link[" * 30 + "_id eq a" + "]._id eq a" * 30,
+    ],
+)
+async def test_brackets_that_choose_from_nothing_are_refused(people, text):
+    with pytest.raises(BadRequest):
+        await people.matching("Patient", "_filter", text)

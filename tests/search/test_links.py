@@ -105,6 +105,12 @@ async def test_a_chain_of_too_many_references_is_refused(shelf):
             {"Patient/anna", "Practitioner/kim"},
         ),
         ("EpisodeOfCare", "_include=*", {"Patient/anna", "Practitioner/kim", "Organization/C"}),
+        ("MedicationRequest", "_id=ma&_include=*:*", {"Patient/anna", "Practitioner/kim"}),
+        (
+            "MedicationRequest",
+            "_id=ma&_include:iterate=*",
+            {"Patient/anna", "Practitioner/kim", "Organization/C"},
+        ),
         ("MedicationRequest", "_include=MedicationRequest:requester", {"Practitioner/kim", "Organization/C"}),
         ("MedicationRequest", "_include=MedicationRequest:requester:Practitioner", {"Practitioner/kim"}),
         ("MedicationRequest", "_id=mb&_include=MedicationRequest:requester:Practitioner", set()),

@@ -61,6 +61,8 @@ FAMILIES = {
     "common_word_since_oldest_first": "DocumentReference?_content=nausea&date=ge2026-11-20&_sort=date",
     "common_word_changed_since": "DocumentReference?_content=nausea&_lastUpdated=gt2026-01-01T00:01:00Z",
     "common_name": "Patient?given=sam",
+    "whole_name": "Patient?name=sam fischer7",
+    "chain_to_contained": "MedicationRequest?medication.code=ketamine",
     "part_of_name": "Patient?family:contains=scher7",
     "end_of_name": 'Patient?_filter=family ew "scher7"',
     "chain_to_part_of_name": "Observation?patient.family:contains=scher7",

@@ -176,7 +176,7 @@ async def test_an_identifier_by_its_type_needs_all_three_parts(shelf, value):
 
 
 async def test_a_reverse_chain_needs_a_type_a_reference_and_a_parameter(shelf):
-    for name in ("_has:Observation", "_has:Observation:patient", "_has:"):
+    for name in ("_has", "_has:Observation", "_has:Observation:patient", "_has:"):
         with pytest.raises(BadRequest) as refused:
             await shelf.page("Patient", f"{name}=1", strict=False)
         assert (refused.value.issues[0].code, refused.value.issues[0].text[:14]) == (
