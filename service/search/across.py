@@ -34,6 +34,9 @@ TYPES = "_type"
 INCLUDING = frozenset({"_include", "_revinclude"})
 HAS = "_has"
 
+MAX_NAMED = 4
+"""Types that are named, of a search whose plan is kept."""
+
 MAX_TEXT = 256 * 1024
 """Characters that one search reads: those of its parameters, as often as it has types."""
 
@@ -179,6 +182,20 @@ async def search(
     return replace(page, rows=tuple(run.answered(rows, lead)))
 
 
+def keeps_plan(asked: Across, narrow: Narrow) -> bool:
+    """Whether one plan serves everybody's search: the rows are those of named patients, whoever they are.
+
+    To plan a search over all types takes several times as long as to answer it. A plan takes up memory, too,
+    so there is one for the first page of all types, or of a few.
+    """
+    lead = asked.lead
+    names_many = any(name == TYPES for name, _ in lead.used) and len(asked.queries) > MAX_NAMED
+    if names_many or lead.cursor is not None or lead.includes or lead.total != "none" or lead.counts_only:
+        return False
+    held = [(*one.criteria, *(narrow(one.resource_type) or ())) for one in asked.queries]
+    return all(selectivity.steady(criteria) or selectivity.confined(criteria) for criteria in held)
+
+
 def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> tuple[str, list[Any]]:
     """The one SELECT of a page, one row more than asked for; empty when nothing is visible."""
     arguments: list[Any] = []
@@ -203,7 +220,8 @@ def statement(asked: Across, narrow: Narrow, *, now: datetime | None = None) -> 
     places = (
         f"SELECT *, row_number() OVER (ORDER BY {whole}) AS place FROM ({' UNION ALL '.join(branches)}) a"
     )
-    limited = f"{places} ORDER BY {whole} LIMIT {asked.lead.count + 1}"
+    arguments.append(asked.lead.count + 1)
+    limited = f"{places} ORDER BY {whole} LIMIT ${len(arguments)}::bigint"
     sql = f"WITH page AS MATERIALIZED ({limited}) {' UNION ALL '.join(bodies)}"
     return compiling.bounded(sql, ()), arguments
 
@@ -214,10 +232,14 @@ def branch(build: Builder, asked: Across, one: Query) -> str | None:
     after = beyond(build, asked, one.resource_type)
     if where is None or after is None:
         return None
-    source = f"FROM {table_name(one.resource_type)} r WHERE {' AND '.join([*where, after])}"
+    rows = f"FROM {table_name(one.resource_type)} r WHERE {' AND '.join([*where, after])}"
+    found = f"SELECT r.id, r.last_updated, r.ctid AS lies {rows}"
+    if selectivity.few(one.criteria):
+        # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
+        found += " OFFSET 0"
     return (
-        f"(SELECT '{one.resource_type}' AS resource_type, r.id, r.last_updated, r.ctid AS lies {source} "
-        f"ORDER BY {order_by(asked, 'r.')} LIMIT {one.count + 1})"
+        f"(SELECT '{one.resource_type}' AS resource_type, r.id, r.last_updated, r.lies FROM ({found}) r "
+        f"ORDER BY {order_by(asked, 'r.')} LIMIT {build.argument(one.count + 1, 'bigint')})"
     )
 
 

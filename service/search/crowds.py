@@ -30,10 +30,10 @@ FEW = 200
 
 SAMPLE = 100
 SHARED = 2
-"""So many matches among the sample make a walk worth while: it needs some 2,500 rows for fifty matches."""
+"""So many matches among the sample at least make a walk worth while, and more for a larger page."""
 
-REACH = 5000
-"""Rows that a walk probes at most: what the first rows share, the next may not."""
+REACH, FOR_EACH = 5000, 10
+"""Rows that a walk probes at most, or for each row of a larger page: what the first share, others may not."""
 
 BOUNDING = {
     "column": frozenset({"le", "lt", "sa"}),
@@ -120,12 +120,15 @@ def rows(
     else:
         matching = " AND ".join(build.holds(one, kind, "r") for one in crowd)
     are_many = " AND ".join(many(build, kind, one) for one in crowd)
+    reach = max(REACH, FOR_EACH * query.count)
+    # Half as many again as would fill the page just before the walk ends.
+    enough = max(SHARED, query.count * SAMPLE * 3 // (reach * 2))
     return (
         f"FROM (WITH many AS MATERIALIZED (SELECT {are_many} AS are), "
-        f"sample AS MATERIALIZED (SELECT count(*) >= {SHARED} AS matches FROM "
+        f"sample AS MATERIALIZED (SELECT count(*) >= {build.argument(enough)} AS matches FROM "
         f"({first('(SELECT are FROM many)', SAMPLE)}) r WHERE {held}), "
         f"walk AS MATERIALIZED (SELECT * FROM "
-        f"({first('(SELECT matches FROM sample)', REACH)}) r WHERE {held} {tail}), "
+        f"({first('(SELECT matches FROM sample)', build.argument(reach))}) r WHERE {held} {tail}), "
         f"page AS MATERIALIZED (SELECT count(*) = {limit} AS is_full FROM walk) "
         f"SELECT * FROM walk WHERE {full} UNION ALL "
         f"({first(' AND '.join([*rest, f'NOT {full}', matching]), limit)})) r"

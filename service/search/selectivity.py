@@ -61,6 +61,13 @@ def steady(criteria: Iterable[Criterion]) -> bool:
     return named(held) and not any(isinstance(criterion, leading) for criterion in held)
 
 
+def confined(criteria: Iterable[Criterion]) -> bool:
+    """Whether each criterion alone leaves few rows, which an index of the type finds: likewise one plan."""
+    held = tuple(criteria)
+    direct = (one.criteria if isinstance(one, AnyOf) else (one,) for one in held)
+    return bool(held) and all(isinstance(one, Clause) and leaves_few(one) for some in direct for one in some)
+
+
 def few(criteria: Iterable[Criterion]) -> bool:
     """Whether any criterion alone leaves few rows."""
     return any(leaves_few(criterion) for criterion in criteria)

@@ -11,7 +11,7 @@ import pytest
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest
-from service.search import across
+from service.search import across, compartments, cursors, query
 from service.search import compile as compiling
 from service.search.criteria import Clause, InPatient, everything
 from service.search.registry import parameters
@@ -178,3 +178,55 @@ async def test_includes_follow_from_every_type(record):
     assert [row.mode for row in found.rows].count("include") == 1
     back = await page(record, ("_type", "Patient"), ("_revinclude", "Encounter:patient"))
     assert set(names(back)) == {"Patient/p", "Encounter/2", "Encounter/5", "Encounter/8"}
+
+
+FIVE = ("_type", "Condition,Encounter,Goal,Procedure,Task")
+PLACE = cursors.write(backwards=False, keys=["Condition"], row_id="4")
+
+
+def of_a_patient(*pairs):
+    named = across.named_types(pairs) or compartments.members()
+    return read(pairs, within={name: (compartments.criterion(name, "p"),) for name in named}, types=named)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "keeps"),
+    [
+        ((), True),
+        ((BOTH,), True),
+        ((("_count", "7"),), True),
+        ((FIVE,), False),
+        ((("_page", PLACE),), False),
+        ((("_total", "accurate"),), False),
+        ((("_summary", "count"),), False),
+        ((BOTH, ("_include", "Condition:encounter")), False),
+        ((("_tag", "odd"),), False),
+        ((("_lastUpdated", "gt2026-01-01"),), False),
+    ],
+)
+def test_one_plan_is_kept_for_the_first_page_of_a_compartment(pairs, keeps):
+    assert across.keeps_plan(of_a_patient(*pairs), everything) is keeps
+
+
+@pytest.mark.parametrize(
+    ("pairs", "keeps"),
+    [((BOTH,), False), ((BOTH, ("patient", "p")), True), ((BOTH, ("patient", "p"), ("_tag", "odd")), True)],
+)
+def test_one_plan_is_kept_where_the_patient_is_named(pairs, keeps):
+    assert across.keeps_plan(read(pairs), everything) is keeps
+
+
+@pytest.mark.parametrize(
+    ("scope", "keeps"), [("patient=p", True), ("_tag=odd", False), ("patient.name=a", False)]
+)
+def test_no_plan_is_kept_where_a_scope_leads_elsewhere(scope, keeps):
+    def narrow(resource_type):
+        return query.clauses(resource_type, scope, base_url=BASE_URL)
+
+    assert across.keeps_plan(of_a_patient(BOTH), narrow) is keeps
+
+
+def test_pages_of_any_size_share_one_statement():
+    few, many = (across.statement(of_a_patient(("_count", count)), everything) for count in ("2", "200"))
+    assert few[0] == many[0]
+    assert few[1] != many[1]

@@ -91,7 +91,9 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
         assert back == pages[-2::-1]
 
 
-@pytest.mark.parametrize("bounds", [(200, 3, 5000), (1, 1, 5000), (1, 1, 6), (2, 9, 9), (1, 100, 100)])
+@pytest.mark.parametrize(
+    "bounds", [(200, 2, 5000, 100), (1, 1, 5000, 100), (1, 1, 6, 4), (2, 9, 9, 3), (1, 100, 100, 100)]
+)
 @pytest.mark.parametrize("asked", ["given=ada", "given:contains=d", "given:contains=ada"])
 @pytest.mark.parametrize(
     ("sort", "expected"),
@@ -107,7 +109,7 @@ async def test_pages_follow_one_another_without_duplicate_or_hole(people, sort, 
 async def test_a_name_that_many_share_is_found_page_by_page(
     people, monkeypatch, sort, expected, asked, bounds
 ):
-    for name, value in zip(("FEW", "SHARED", "REACH"), bounds, strict=True):
+    for name, value in zip(("FEW", "SHARED", "REACH", "SAMPLE", "FOR_EACH"), (*bounds, 1), strict=True):
         monkeypatch.setattr(crowds, name, value)
     pages, last = await walk(people, f"{asked}&{sort}&_count=4", "next")
     assert "".join(key[1:] for page in pages for key in page) == expected
@@ -119,7 +121,7 @@ async def test_a_name_that_many_share_is_found_page_by_page(
     assert sorted(both[0]) == ["p0", "p6"]
 
 
-@pytest.mark.parametrize("bounds", [(1, 1, 5000), (1, 1, 6)])
+@pytest.mark.parametrize("bounds", [(1, 1, 5000, 100), (1, 1, 6, 2)])
 @pytest.mark.parametrize(
     "dates",
     [
@@ -142,7 +144,7 @@ async def test_a_name_that_many_share_is_found_page_by_page(
 )
 async def test_a_name_that_many_share_is_found_between_dates(people, monkeypatch, dates, sort, bounds):
     everybody = [row.id for row in (await people.page("Patient", f"{dates}&{sort}")).rows]
-    for name, value in zip(("FEW", "SHARED", "REACH"), bounds, strict=True):
+    for name, value in zip(("FEW", "SHARED", "REACH", "SAMPLE", "FOR_EACH"), (*bounds, 1), strict=True):
         monkeypatch.setattr(crowds, name, value)
     pages, last = await walk(people, f"given:contains=d&{dates}&{sort}&_count=2", "next")
     assert [key for page in pages for key in page] == everybody
