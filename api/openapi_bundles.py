@@ -112,7 +112,8 @@ def _response() -> Schema:
         },
     )
     resource = {"type": "object", "required": ["resourceType"]}
-    entry = _closed(["response"], {"resource": resource, "response": answer})
+    full_url = {"type": "string", "format": "uri"}
+    entry = _closed(["response"], {"fullUrl": full_url, "resource": resource, "response": answer})
     return _bundle(["batch-response", "transaction-response"], entry)
 
 

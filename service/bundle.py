@@ -381,17 +381,16 @@ def _response_entry(ctx: Context, answer: Answer | FhirError) -> str:
     response: dict[str, Any] = {"status": f"{answer.status} {HTTPStatus(answer.status).phrase}"}
     if isinstance(answer, FhirError):
         return f'{{"response":{_json(response)[:-1]},"outcome":{outcome(answer.issues).decode()}}}}}'
-    body, told = answer.document, ""
-    if answer.version is not None:
-        version = answer.version
-        response["location"] = (
-            f"{ctx.fhir_base}/{version.resource_type}/{version.id}/_history/{version.version}"
-        )
+    version, told = answer.version, ""
+    shown = f'"resource":{answer.document},' if answer.document else ""
+    if version is not None:
+        address = f"{ctx.fhir_base}/{version.resource_type}/{version.id}"
+        response["location"] = f"{address}/_history/{version.version}"
         response["etag"] = f'W/"{version.version}"'
         response["lastModified"] = store.instant(version.last_updated)
-        body, told = version.body, f',"outcome":{body}' if body else ""
-    resource = f'"resource":{body},' if body else ""
-    return f'{{{resource}"response":{_json(response)[:-1]}{told}}}}}'
+        told = f',"outcome":{answer.document}' if answer.document else ""
+        shown = f'"fullUrl":"{address}","resource":{version.body},' if version.body else ""
+    return f'{{{shown}"response":{_json(response)[:-1]}{told}}}}}'
 
 
 def _json(value: Any) -> str:

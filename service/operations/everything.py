@@ -85,7 +85,9 @@ async def everything(ctx: Context, ask: Interaction, given: Arguments) -> Answer
         read.present(await read.newest(ctx, "Patient", ask.id, permission))
     shown = [*(row for row in rows if row.resource_type in asked.types), *linked]
     links = await _links(ctx, f"Patient/{ask.id}/{ask.operation}", given, rows[-1] if more else None)
-    return Answer(200, document=bundle("searchset", None, links, entries_of(ctx.fhir_base, shown)))
+    is_whole = not more and cursors.PARAMETER not in given.texts
+    total = sum(row.mode == "match" for row in shown) if is_whole else None
+    return Answer(200, document=bundle("searchset", total, links, entries_of(ctx.fhir_base, shown)))
 
 
 async def record(ctx: Context, asked: Asked, narrow: Narrow) -> tuple[list[Row], list[Row], bool]:

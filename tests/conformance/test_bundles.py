@@ -199,7 +199,9 @@ def test_every_kind_of_reading_is_an_entry(client, kind):
     searches = [f"Patient?_id={made['id']}&_format=xml", f"{url}/$everything", f"{url}/*"]
     bundles = [f"{url}/_history?_pretty=true&_format=json", *searches]
     answer = send(client, kind, *(entry("GET", one) for one in [*reads, *bundles, "metadata", "/metadata"]))
-    kinds = [one["resource"]["resourceType"] for one in answer.json()["entry"]]
+    entries = answer.json()["entry"]
+    kinds = [one["resource"]["resourceType"] for one in entries]
+    assert [one.get("fullUrl") for one in entries] == [f"{client.base_url}{url}"] * 4 + [None] * 6
     assert kinds == ["Patient"] * 4 + ["Bundle"] * 4 + ["CapabilityStatement"] * 2
     assert answer.json()["entry"][-1]["resource"] == client.get("/metadata").json()
 
@@ -212,8 +214,10 @@ def test_what_an_entry_stored_is_shown_when_it_is_preferred(client, kind, prefer
     )
     only = answer.json()["entry"][0]
     assert ("resource" in only) == (prefer == "return=representation")
+    assert ("fullUrl" in only) == ("resource" in only)
     if "resource" in only:
         assert only["resource"]["meta"]["versionId"] == "1"
+        assert only["fullUrl"] == f"{client.base_url}Patient/{only['resource']['id']}"
 
 
 @BOTH

@@ -71,8 +71,10 @@ def test_it_holds_the_patient_their_resources_and_whom_these_refer_to(client, re
     assert resources(answer) == [own_patient, *own, *linked]
     modes = [entry["search"]["mode"] for entry in answer.json()["entry"]]
     assert modes == ["match"] * 7 + ["include"] * 3
-    assert answer.json()["type"] == "searchset"
+    assert (answer.json()["type"], answer.json()["total"]) == ("searchset", 7)
     assert [link["relation"] for link in answer.json()["link"]] == ["self"]
+    first, *others = (page.json() for page in pages(client, f"/{own_patient}/$everything?_count=5"))
+    assert not any("total" in page for page in (first, *others))
 
 
 def test_pages_show_every_resource_once_while_others_are_written(client, record, store):
