@@ -60,7 +60,7 @@ def of_operation(name: str, resource_type: str, path: str, *, by_criteria: bool 
     if resource_type == binary.TYPE and name in binary.WRITES:
         named.append("X-Security-Context")
     if name.startswith("history"):
-        named += ("_count", "_since", "_at")
+        named += ("_count", "_since", "_at", "_part", "_elements")
     return own + [{"$ref": f"#/components/parameters/{key}"} for key in (*named, *_FORMAT, "X-Request-Id")]
 
 
@@ -169,7 +169,12 @@ _RESULT = {
         example=20,
     ),
     "_since": _query("_since", "Only versions stored at or after this instant.", values.MOMENT),
-    "_at": _query("_at", "Only versions that were current at this time.", values.MOMENT),
+    "_at": _query(
+        "_at",
+        "Only versions that were current at this time, or in the period that ge, gt, le or lt before it "
+        "mean; twice for both ends.",
+        values.TIME_OF_HISTORY,
+    ),
     "_sort": _query("_sort", "Search parameters to sort by, with commas; '-' sorts downwards.", values.SORT),
     "_include": _query(
         "_include",

@@ -33,6 +33,9 @@ _CANONICAL = frozenset({"canonical", "uri"})
 MOMENT: Schema = {"type": "string", "pattern": f"^{_MOMENT}$"}
 """One date or instant."""
 
+TIME_OF_HISTORY: Schema = {"type": "string", "pattern": f"^(eq|ge|gt|le|lt)?{_MOMENT}$"}
+"""A date or instant, with one of the prefixes that history knows."""
+
 SORT: Schema = {"type": "string", "pattern": r"^[^,\u0000]*(,[^,\u0000]*){0,4}$"}
 """At most five keys."""
 

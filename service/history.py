@@ -269,7 +269,9 @@ def _rendered(ctx: Context, ask: Interaction, asked: Asked, rows: Sequence[Told]
     if shown and has_older:
         links.append(("next", url_of(path, [*used, _spelled(shown[-1], newer=False)])))
     told = [_shown(one, ask.query) for one in shown] if asked.partly else shown
-    return bundle("history", None, links, [_entry(ctx.fhir_base, one) for one in told])
+    # To count what is on other pages would cost more than the page.
+    total = len(shown) if ask.id and asked.place is None and not more else None
+    return bundle("history", total, links, [_entry(ctx.fhir_base, one) for one in told])
 
 
 def _shown(row: Told, query: tuple[tuple[str, str], ...]) -> Told:

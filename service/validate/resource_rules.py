@@ -132,7 +132,7 @@ def _begins_with(kind: str, resource_type: str) -> Callable[[JSON], bool]:
     """Make the rule that the first entry of a Bundle of some type is a resource of a type."""
 
     def holds(value: JSON) -> bool:
-        first = next(iter(value.get("entry", ())), {})
+        first: JSON = next(iter(value.get("entry", ())), {})
         return value.get("type") != kind or first.get("resource", {}).get("resourceType") == resource_type
 
     return holds
