@@ -43,7 +43,9 @@ _TIME = re.compile(_CLOCK, re.ASCII)
 _CODE = re.compile("[^\\s\x00-\x1f\ud800-\udfff]+(?: [^\\s\x00-\x1f\ud800-\udfff]+)*")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9]\d*))+", re.ASCII)
-_UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LANGUAGE = re.compile("[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|[ixIX](?:-[A-Za-z0-9]{1,8})+")
+_CURRENCY = re.compile("[A-Z]{3}")
 _NOT_IN_URI = re.compile("[\\s\x00-\x1f\ud800-\udfff]")
 _ACTIVE_SCHEME = re.compile(r"(?:javascript|vbscript):", re.IGNORECASE)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
@@ -70,8 +72,14 @@ _CODE_FAULT = Fault("value", "A code has no leading, trailing or double spaces."
 _ID_FAULT = Fault("value", "An id is 1 to 64 letters, digits, '-' or '.'.")
 _URI_FAULT = Fault("value", "A URI holds no spaces and no control characters.")
 _OID_FAULT = Fault("value", "Write an OID as urn:oid: and its numbers.")
-_UUID_FAULT = Fault("value", "Write a UUID as urn:uuid: and its 36 characters.")
+_UUID_FAULT = Fault("value", "Write a UUID as urn:uuid: and its 36 characters, in lower case.")
 _SCHEME_FAULT = Fault("value", "A URL that runs a script is not accepted.")
+_LANGUAGE_FAULT = Fault(
+    "code-invalid", "This is not a language tag of BCP 47. Write for instance en or en-US."
+)
+_CURRENCY_FAULT = Fault(
+    "code-invalid", "This is not a currency of ISO 4217. Write its three letters, for instance USD."
+)
 _BASE64_FAULT = Fault("value", "This is not base64. Use the alphabet of RFC 4648 with its padding.")
 
 
@@ -196,3 +204,14 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
     }
 )
 """One check for each primitive type."""
+
+FORMATS: Mapping[str, Check] = MappingProxyType(
+    {
+        "language": _matching(_LANGUAGE, _LANGUAGE_FAULT),
+        "currency": _matching(_CURRENCY, _CURRENCY_FAULT),
+    }
+)
+"""Checks for codes of a required value set that is too large to list, by the name of their element.
+
+Source: https://hl7.org/fhir/R4/valueset-all-languages.html, https://hl7.org/fhir/R4/valueset-currencies.html
+"""

@@ -20,9 +20,13 @@ from typing import Any
 
 import msgspec
 
-from models.definitions.primitives import CHECKS, Check
+from models.definitions.primitives import CHECKS, FORMATS, Check
 
 STRUCTURES_FILE = Path(__file__).with_name("structures.json")
+
+
+_SPOKEN_BY_MACHINES = frozenset({"Expression"})
+"""Types whose ``language`` is not one that people speak."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -88,7 +92,9 @@ def structure(name: str) -> Structure:
     return Structure(
         name=name,
         is_resource=name in resource_names(),
-        elements={element.name: element for key, row in rows.items() for element in _elements(key, row)},
+        elements={
+            element.name: element for key, row in rows.items() for element in _elements(name, key, row)
+        },
         required=frozenset(key for key, row in rows.items() if _minimum(row) and not _is_choice(key)),
         required_choices=tuple(key for key, row in rows.items() if _minimum(row) and _is_choice(key)),
     )
@@ -108,7 +114,7 @@ def codes(value_set: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for codes in systems.values() for code in codes))
 
 
-def _elements(key: str, row: list[Any]) -> list[Element]:
+def _elements(name: str, key: str, row: list[Any]) -> list[Element]:
     defaults: list[Any] = ["", 0, 0, "", 0]
     types, _, repeats, value_set, targets = row + defaults[len(row) :]
     is_choice = _is_choice(key)
@@ -117,7 +123,7 @@ def _elements(key: str, row: list[Any]) -> list[Element]:
             name=_choice_name(key, type_) if is_choice else key,
             type=type_.rpartition(":")[2],
             repeats=bool(repeats),
-            check=CHECKS.get(type_),
+            check=_check(name, key, type_),
             choice=key if is_choice else None,
             value_set=value_set,
             codes=frozenset(codes(value_set)) if value_set else None,
@@ -125,6 +131,11 @@ def _elements(key: str, row: list[Any]) -> list[Element]:
         )
         for type_ in types.split(" ")
     ]
+
+
+def _check(name: str, key: str, type_: str) -> Check | None:
+    special = FORMATS.get(key) if type_ == "code" and name not in _SPOKEN_BY_MACHINES else None
+    return special or CHECKS.get(type_)
 
 
 def _choice_name(key: str, type_: str) -> str:

@@ -21,11 +21,11 @@ from models.errors import Issue
 
 _WITHOUT_MODEL = frozenset({"Bundle", "Parameters"})
 """Their entries are resources, which are checked one by one when the Bundle is executed."""
-_R4_WINS = frozenset({"extra_forbidden", "uuid_version", "value_error"})
+_R4_WINS = frozenset({"extra_forbidden", "string_pattern_mismatch", "uuid_version", "value_error"})
 """Refusals of what R4 allows, and what the walk has already compared with R4.
 
-``valueMeta`` and ``_value[x]`` in an Extension; a UUID that is not random; a required choice whose value is
-an extension that says why it is absent.
+``valueMeta`` and ``_value[x]`` in an Extension; a no-break space alone; a UUID that is not random; a
+required choice whose value is an extension that says why it is absent.
 """
 _TEXT = "This does not have the structure that FHIR defines for it."
 

@@ -14,6 +14,7 @@ _ENTERED_IN_ERROR = frozenset({"entered-in-error"})
 _ABATED = frozenset({"inactive", "resolved", "remission"})
 _CANCELLED = frozenset({"cancelled", "noshow"})
 _MAY_LACK_TIMES = frozenset({"proposed", "cancelled", "waitlist"})
+_RESPONSE_BUNDLES = frozenset({"batch-response", "transaction-response", "history"})
 _REQUEST_BUNDLES = frozenset({"batch", "transaction", "history"})
 _PERCENT = 100
 
@@ -122,6 +123,21 @@ def _one_initial(value: JSON) -> bool:
     return value.get("repeats") is True or len(value.get("initial", ())) <= 1
 
 
+def _is_identified(value: JSON) -> bool:
+    identifier = value.get("identifier", {})
+    return has(identifier, "system") and has(identifier, "value")
+
+
+def _begins_with(kind: str, resource_type: str) -> Callable[[JSON], bool]:
+    """Make the rule that the first entry of a Bundle of some type is a resource of a type."""
+
+    def holds(value: JSON) -> bool:
+        first: JSON = next(iter(value.get("entry", ())), {})
+        return value.get("type") != kind or first.get("resource", {}).get("resourceType") == resource_type
+
+    return holds
+
+
 def _entries(value: JSON, name: str, types: frozenset[str], *, mandatory: bool) -> bool:
     """Whether a member is in every entry of Bundles of these types, and in no entry of any other."""
     entries = value.get("entry", ())
@@ -167,7 +183,12 @@ RESOURCE_RULES: Rules = {
         ("bdl-1", lambda value: value.get("type") in {"searchset", "history"} or not has(value, "total")),
         ("bdl-2", lambda value: _entries(value, "search", frozenset({"searchset"}), mandatory=False)),
         ("bdl-3", lambda value: _entries(value, "request", _REQUEST_BUNDLES, mandatory=True)),
+        ("bdl-4", lambda value: _entries(value, "response", _RESPONSE_BUNDLES, mandatory=True)),
         ("bdl-7", _unique_full_urls),
+        ("bdl-9", lambda value: value.get("type") != "document" or _is_identified(value)),
+        ("bdl-10", lambda value: value.get("type") != "document" or has(value, "timestamp")),
+        ("bdl-11", _begins_with("document", "Composition")),
+        ("bdl-12", _begins_with("message", "MessageHeader")),
     ),
     "Bundle.entry": (
         ("bdl-5", _any_of("resource", "request", "response")),

@@ -27,6 +27,8 @@ _NOT_A_LIST = "This element may repeat: send a JSON array, even for one value."
 _NOT_REPEATING = "This element does not repeat: send one value, not an array."
 _EMPTY_OBJECT = "An empty object is not a value. Leave the element out. (ele-1)"
 _EMPTY_LIST = "An empty array is not a value. Leave the element out."
+_NO_VALUE = "An id alone is not a value. Send a value or an extension. (ele-1)"
+_SAME_ID = "Two elements of the resource have the same id."
 _NULL = "null is not a value. Leave the element out."
 _REQUIRED = "This element is required."
 _ONE_OF = "One of {} is required."
@@ -75,6 +77,8 @@ class _Walk:
     def __init__(self, resource: dict[str, Any], findings: Findings) -> None:
         self.findings = findings
         self.contained = contained_types(resource)
+        self.ids: set[str] = set()
+        """The ids of elements so far, which are unique within the resource."""
 
     def object(self, value: dict[str, Any], shape: Structure, path: str) -> None:
         """Note what is wrong with the members of an object, and between them."""
@@ -98,6 +102,13 @@ class _Walk:
                 check_code(child, element, f"{path}.{name}", findings)
         self._between(value, shape, choices, path, misshapen_before)
 
+    def _identify(self, identifier: Any, path: str) -> None:
+        if type(identifier) is not str:
+            return
+        if identifier in self.ids:
+            self.findings.add("invariant", _SAME_ID, f"{path}.id")
+        self.ids.add(identifier)
+
     def _between(
         self,
         value: dict[str, Any],
@@ -112,6 +123,8 @@ class _Walk:
         """
         if not shape.required <= value.keys() or shape.required_choices:
             self._missing(value, shape, choices, path)
+        if "id" in value and not shape.is_resource:
+            self._identify(value["id"], path)
         if self.findings.misshapen != misshapen_before:
             return
         check_invariants(value, shape.name, path, self.findings)
@@ -172,7 +185,9 @@ class _Walk:
         if type(resource_type) is not str or resource_type not in resource_names():
             self.findings.add("invalid", _RESOURCE_TYPE, f"{path}.resourceType")
         elif element.name == "contained":
+            outer, self.ids = self.ids, set()
             self.object(value, structure(resource_type), path)
+            self.ids = outer
         else:
             _Walk(value, self.findings).object(value, structure(resource_type), path)
 
@@ -200,16 +215,23 @@ class _Walk:
     def _sibling(self, value: Any, primitive: Any, element: Element, path: str) -> None:
         """Judge the id and the extensions of a primitive value, or of a list of them."""
         if not element.repeats:
-            if _is_object(value, path, self.findings):
-                self.object(value, _ELEMENT, path)
+            self._beside(value, path, has_value=primitive is not None)
             return
         if type(value) is not list or (type(primitive) is list and len(primitive) != len(value)):
             self.findings.add("structure", _SIBLING_LENGTH, path)
             return
         for index, item in enumerate(value):
             has_value = type(primitive) is list and primitive[index] is not None
-            if (item is not None or not has_value) and _is_object(item, f"{path}[{index}]", self.findings):
-                self.object(item, _ELEMENT, f"{path}[{index}]")
+            if item is not None or not has_value:
+                self._beside(item, f"{path}[{index}]", has_value=has_value)
+
+    def _beside(self, value: Any, path: str, *, has_value: bool) -> None:
+        """Judge what stands beside one primitive value, or in its place."""
+        if not _is_object(value, path, self.findings):
+            return
+        self.object(value, _ELEMENT, path)
+        if not has_value and value.keys() == {"id"}:
+            self.findings.add("invariant", _NO_VALUE, path)
 
     def _choose(self, element: Element, choices: dict[str, str], path: str) -> None:
         assert element.choice is not None  # noqa: S101  (the caller has asked)

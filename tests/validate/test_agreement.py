@@ -54,6 +54,10 @@ PRIMITIVES: dict[str, list[Any]] = {
 }
 
 
+FORMATTED = {"language": ["en", "de-CH-1996"], "currency": ["USD"]}
+"""Codes by the name of their element, where the value set is too large to list."""
+
+
 class Maker:
     """Makes resources that keep to the facts; constraints between members may be broken."""
 
@@ -62,7 +66,8 @@ class Maker:
 
     def value(self, element: Element, depth: int) -> Any:
         if element.check is not None:
-            return self.chance.choice(sorted(element.codes) if element.codes else PRIMITIVES[element.type])
+            values = FORMATTED.get(element.name, PRIMITIVES[element.type])
+            return self.chance.choice(sorted(element.codes) if element.codes else values)
         if element.type == "Reference":
             target = self.chance.choice(sorted(element.targets or resource_names()))
             return {

@@ -139,7 +139,7 @@ REPEATS = "dispenseRequest.numberOfRepeatsAllowed"
             "identifier[0].value",
             "A string may have at most",
         ),
-        ("language", "\ud800", "value", "language", "A code has no leading, trailing or double spaces."),
+        ("language", "\ud800", "code-invalid", "language", "This is not a language tag of BCP 47."),
         ("meta", {"versionId": 1}, "structure", "meta.versionId", STRING),
         ("meta", {"lastUpdated": "2026-05-01"}, "value", "meta.lastUpdated", "This is not an instant."),
         ("meta", {"project": "x"}, "structure", "meta.project", "Meta has no such element in FHIR R4."),

@@ -86,6 +86,21 @@ ENABLE = {"question": "2", "operator": "=", "answerInteger": 1}
 DURATION = {"value": 1, "system": UCUM, "code": "d"}
 START_ONLY = {"start": "2026-05-01T10:00:00Z", "status": "proposed"}
 
+RESPONSE = {"response": {"status": "200"}}
+REQUEST = {"method": "GET", "url": "Patient/1"}
+ENTRY = {"fullUrl": "http://a/Patient/1", "resource": {"resourceType": "Patient"}}
+PAPER = {
+    "type": "document",
+    "identifier": {"system": "http://a", "value": "1"},
+    "timestamp": "2026-05-01T10:00:00Z",
+    "entry": [
+        {
+            "fullUrl": "http://a/Composition/1",
+            "resource": {"resourceType": "Composition", **MINIMAL["Composition"]},
+        }
+    ],
+}
+
 BROKEN: list[tuple[str, str, dict[str, Any], str]] = [
     ("qty-3", "Observation", {"valueQuantity": {"value": 1, "code": "mg"}}, "valueQuantity"),
     ("age-1", "Condition", {"onsetAge": {"value": 5}}, "onsetAge"),
@@ -186,9 +201,11 @@ BROKEN: list[tuple[str, str, dict[str, Any], str]] = [
     ("app-3", "Appointment", {"status": "booked"}, ""),
     ("app-4", "Appointment", {"cancelationReason": CONCEPT}, ""),
     ("bdl-1", "Bundle", {"total": 1}, ""),
-    ("bdl-2", "Bundle", {"entry": [{"search": {"mode": "match"}, "response": {"status": "200"}}]}, ""),
-    ("bdl-3", "Bundle", {"entry": [{"request": {"method": "GET", "url": "Patient"}}]}, ""),
+    ("bdl-2", "Bundle", {"entry": [ENTRY | {"search": {"mode": "match"}}]}, ""),
+    ("bdl-3", "Bundle", {"entry": [{"request": REQUEST}]}, ""),
     ("bdl-3", "Bundle", {"type": "batch", "entry": [{"resource": {"resourceType": "Patient"}}]}, ""),
+    ("bdl-4", "Bundle", {"entry": [RESPONSE]}, ""),
+    ("bdl-4", "Bundle", {"type": "batch-response", "entry": [ENTRY]}, ""),
     ("bdl-5", "Bundle", {"entry": [{"fullUrl": "http://a/Patient/1"}]}, "entry[0]"),
     (
         "bdl-7",
@@ -202,6 +219,12 @@ BROKEN: list[tuple[str, str, dict[str, Any], str]] = [
         {"entry": [{"fullUrl": "http://a/Patient/1/_history/1", "resource": {"resourceType": "Patient"}}]},
         "entry[0]",
     ),
+    ("bdl-9", "Bundle", PAPER | {"identifier": {"value": "1"}}, ""),
+    ("bdl-9", "Bundle", PAPER | {"identifier": ...}, ""),
+    ("bdl-10", "Bundle", PAPER | {"timestamp": ...}, ""),
+    ("bdl-11", "Bundle", PAPER | {"entry": [ENTRY]}, ""),
+    ("bdl-11", "Bundle", PAPER | {"entry": ...}, ""),
+    ("bdl-12", "Bundle", {"type": "message", "entry": [ENTRY]}, ""),
     (
         "cpl-3",
         "CarePlan",
@@ -341,6 +364,8 @@ def test_no_rule_is_judged_on_members_of_wrong_types() -> None:
         ("CareTeam", {"period": {"start": "2026-05-01T10:00:00Z", "end": "2026-05-01T10:00:00Z"}}),
         ("CareTeam", {"period": {"start": "2016-12-31T23:59:60Z", "end": "2017-01-01T01:00:00+01:00"}}),
         ("CareTeam", {"period": {"start": "0001-01-01T00:00:00+14:00", "end": "9999-12-31T23:59:59-14:00"}}),
+        ("Bundle", PAPER),
+        ("Bundle", {"type": "history", "entry": [ENTRY | RESPONSE | {"request": REQUEST}]}),
         ("CareTeam", {"period": {"end": "2026"}}),
         ("Observation", {"valueRange": {"low": {"value": 1}, "high": {"value": 1}}}),
         (

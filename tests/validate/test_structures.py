@@ -29,11 +29,6 @@ MODEL_NAMES = {"base64Binary": "EncodedBytes", "uuid": "UuidVersion", "SimpleQua
 """What fhir.resources calls the types that it does not call as FHIR does."""
 
 NOT_CHECKED = {
-    "bdl-4": "a response Bundle is written by this server",
-    "bdl-9": "a document Bundle is written by this server",
-    "bdl-10": "as bdl-9",
-    "bdl-11": "as bdl-9",
-    "bdl-12": "messages are not accepted",
     "dom-2": "references.check_contained",
     "dom-3": "references.check_contained",
     "dom-4": "references.check_contained",
