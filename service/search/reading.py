@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NoReturn
@@ -315,7 +316,9 @@ class Reader:
             if one.base:
                 found.append(self.pair(one, (first, second), name, parts))
                 if {first.kind, second.kind} == EITHER_WAY:
-                    found.append(self.pair(one, (first, second), name, parts[::-1]))
+                    # What cannot be read backwards is meant forwards.
+                    with suppress(BadRequest):
+                        found.append(self.pair(one, (first, second), name, parts[::-1]))
             else:
                 halves = zip((first, second), parts, strict=True)
                 found.append(

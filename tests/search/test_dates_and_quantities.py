@@ -282,6 +282,7 @@ async def test_a_composite_pairs_codes_and_references(shelf):
         assert await find("DocumentReference", f"relationship={code}$DocumentReference/old") == ["d"]
         assert await find("DocumentReference", f"relationship=DocumentReference/note${code}") == []
     assert await find("DocumentReference", "relationship=old$replaces") == ["d"]
+    assert await find("DocumentReference", "relationship=no such code$DocumentReference/old") == []
 
 
 @pytest.mark.parametrize("value", ["8480-6", "8480-6$", "$5", "a$b$c"])
