@@ -5,7 +5,7 @@
     audit_record         one row an access decision, refusals included
 
 ``resource_history.tx`` and ``last_updated`` are drawn together (see ``service/store.py``), so that a
-reader who stops at ``pg_snapshot_xmin`` never passes an uncommitted neighbour.
+reader who stops before the first one under way never passes an uncommitted neighbour.
 Source: https://hl7.org/fhir/R4/http.html#history
 """
 

@@ -32,6 +32,7 @@ from service.search import compile as compiled
 from service.search import summary
 from service.search.cursors import PARAMETER
 from service.search.run import ADVICE
+from service.search.settled import settled, with_horizon
 from service.searchset import bundle, url_of
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ async def _total(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str
         f"SELECT FROM resource_history h WHERE {' AND '.join(_conditions(ctx, ask, whole, *source, values))}"
         for source in sources.items()
     ]
-    sql = f"SELECT count(*) FROM ({' UNION ALL '.join(branches)}) AS changes"  # noqa: S608 - as above
+    sql = with_horizon(f"SELECT count(*) FROM ({' UNION ALL '.join(branches)}) AS changes")  # noqa: S608 - as above
     try:
         total: int = await ctx.connection.fetchval(sql, *values)
     except asyncpg.QueryCanceledError as error:
@@ -173,7 +174,7 @@ def _conditions(
     if ask.id:
         yield f"h.id = {take(ask.id, 'text')}"
     if not ask.id or asked.since:
-        yield "h.tx < pg_snapshot_xmin(pg_current_snapshot())"
+        yield settled("h")
     if asked.since:
         yield f"h.last_updated >= {take(asked.since, 'timestamptz')}"
     yield from _current(asked.at, take)

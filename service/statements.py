@@ -13,7 +13,7 @@ Each part selects FROM the parts before it, so that a lost claim, a stale versio
 referred to stores nothing at all and the statement returns no row. Texts are built from the tables' own
 column names, never from input, and kept; values travel as parameters.
 
-Why the clock: a reader of changes stops at ``pg_snapshot_xmin``. That loses nothing only if
+Why the clock: a reader of changes stops before the first transaction under way. That loses nothing only if
 transaction ids and ``last_updated`` order alike, so both are drawn while one advisory lock is held,
 which is let go at once and not at commit. ``server_clock`` keeps instants growing when the operating
 system's clock steps back. PostgreSQL evaluates a target list from left to right.

@@ -36,10 +36,10 @@ from service.interaction import Answer
 from service.operations.care_dates import CARE_DATES
 from service.search import compile as compiling
 from service.search import cursors
-from service.search.compile import COMMITTED
 from service.search.predicates import Builder
 from service.search.query import MAX_COUNT
 from service.search.run import ADVICE, MAX_ROUNDS, Row
+from service.search.settled import settled
 from service.search.values import ALWAYS, NEVER, Interval, interval
 from service.searchset import bundle, entries_of, url_of
 
@@ -172,7 +172,7 @@ def _conditions(build: Builder, asked: Asked, name: str) -> Iterable[str]:
         yield f"r.id > {build.argument(asked.after[1])}"
     if asked.since:
         yield f"r.last_updated >= {build.argument(asked.since[0], 'timestamptz')}"
-        yield COMMITTED
+        yield settled("r")
     columns = CARE_DATES.get(name)
     if asked.care and columns:
         start, end = (

@@ -25,14 +25,12 @@ from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Nar
 from service.search.ordering import Key
 from service.search.predicates import Builder
 from service.search.query import Query
+from service.search.settled import settled, with_horizon
 
 MAX_BYTES = 32 * 1024 * 1024
 """Text of one page; a note may hold an attachment of several megabytes, and a page a thousand notes."""
 
 LOWER_BOUNDS = frozenset({"eq", "gt", "ge", "sa"})
-
-COMMITTED = "r.tx < pg_snapshot_xmin(pg_current_snapshot())"
-"""A row whose transaction, and every one before it, has ended: who resumes from it misses no neighbour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def bounded(sql: str, keys: tuple[Key, ...]) -> str:
     fits = f"sum(octet_length(body)) OVER (ORDER BY place NULLS LAST ROWS UNBOUNDED PRECEDING) <= {MAX_BYTES}"
     body = f"CASE WHEN place = 1 OR {fits} THEN body END AS body"
     head = f"SELECT mode, resource_type, id, version, last_updated, {body}{names}"
-    return f"{head} FROM ({sql}) AS answered ORDER BY place NULLS LAST"
+    return with_horizon(f"{head} FROM ({sql}) AS answered ORDER BY place NULLS LAST")
 
 
 def measured(sql: str, columns: str, order: str) -> str:
@@ -97,7 +95,7 @@ def measured(sql: str, columns: str, order: str) -> str:
     total = f"sum(octet_length(body)) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes"
     body = f"CASE WHEN bytes <= {MAX_BYTES} OR bytes = octet_length(body) THEN body END AS body"
     counted = f"(SELECT *, {total} FROM ({sql}) AS found) AS counted"
-    return f"SELECT {columns}, {body}, bytes FROM {counted} ORDER BY {order}"
+    return with_horizon(f"SELECT {columns}, {body}, bytes FROM {counted} ORDER BY {order}")
 
 
 def fitting(records: Sequence[Any]) -> Sequence[Any]:
@@ -141,7 +139,7 @@ def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> State
     if where is None:
         return None
     sql = f"SELECT count(*) FROM {table_name(query.resource_type)} r WHERE {' AND '.join(where)}"
-    return Statement(sql, tuple(build.arguments))
+    return Statement(with_horizon(sql), tuple(build.arguments))
 
 
 def conditions(build: Builder, query: Query, *, apart: Criterion | None = None) -> list[str] | None:
@@ -151,7 +149,7 @@ def conditions(build: Builder, query: Query, *, apart: Criterion | None = None) 
         return None
     criteria = [criterion for criterion in query.criteria if criterion is not apart]
     where = [visible, *(build.holds(criterion, query.resource_type, "r") for criterion in criteria)]
-    return [*where, COMMITTED] if resumable(query.criteria) or begins(query) else where
+    return [*where, settled("r")] if resumable(query.criteria) or begins(query) else where
 
 
 def predicate(

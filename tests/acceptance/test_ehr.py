@@ -73,7 +73,7 @@ def pulled(client: httpx.Client, resource_type: str, since: str, count: int = 3)
 
 
 def eventually(pull: Callable[[], list[dict[str, Any]]], length: int) -> list[dict[str, Any]]:
-    """Pull until so many come: a change is held back while an older transaction is open anywhere."""
+    """Pull until so many come: a change is held back while an older transaction is open."""
     deadline = time.monotonic() + 20
     while len(found := pull()) < length and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -205,7 +205,7 @@ def test_an_id_is_found_once_and_an_unknown_one_not_at_all(client, value):
 def test_the_last_change_is_compared_with_every_prefix(client, prefix, expected):
     made = stored(client, patient())
     deadline = time.monotonic() + 20
-    # What an older transaction anywhere in the server holds back is shown a little later.
+    # What an older transaction holds back is shown a little later.
     while (
         not found(client.get(f"/Patient?_id={made['id']}&_lastUpdated=ge2020"))
         and time.monotonic() < deadline

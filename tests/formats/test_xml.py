@@ -195,7 +195,7 @@ def test_a_search_form_may_name_the_format(operator: httpx.Client, patient: str)
 
 
 def await_told(operator: httpx.Client, url: str) -> None:
-    """Wait until a history tells two changes: it waits for older transactions of the whole server."""
+    """Wait until a history tells two changes: it waits for older transactions of its database."""
     deadline = time.monotonic() + 20
     while len(operator.get(url).json().get("entry", [])) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)

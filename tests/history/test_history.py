@@ -27,7 +27,7 @@ def pages(client, url):
 
 
 def told_since(client, url, length):
-    """Ask until so many changes are told: they wait for older transactions in any database of the server."""
+    """Ask until so many changes are told: they wait for older transactions of this database."""
     deadline = time.monotonic() + 20
     while True:
         entries = client.get(f"{url}&_count=1000").json().get("entry", [])

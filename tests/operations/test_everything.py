@@ -106,7 +106,7 @@ def test_only_what_was_stored_since_an_instant(client, record, store):
     )
     deadline = time.monotonic() + 20
     found = []
-    while not found and time.monotonic() < deadline:  # held back while an older transaction is open anywhere
+    while not found and time.monotonic() < deadline:  # held back while an older transaction is open
         answer = client.get(f"/{own_patient}/$everything", params={"_since": goal["meta"]["lastUpdated"]})
         found = resources(answer)
     assert found == [f"Goal/{goal['id']}"]

@@ -16,7 +16,7 @@ import httpx
 
 Document = dict[str, Any]
 PATIENCE_S = 30
-"""A type's history is held back while an older transaction is open anywhere on the database server."""
+"""A type's history is held back while an older transaction of the database is open."""
 
 
 class Written(NamedTuple):

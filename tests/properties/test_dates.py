@@ -19,6 +19,7 @@ from properties.examples import examples
 from models.principal import OPERATOR
 from service import store
 from service.context import Context
+from service.search.settled import settled, with_horizon
 
 CHANCE = st.randoms(use_true_random=False)
 EFFECTIVE = {
@@ -157,8 +158,8 @@ async def flags(archive):
 
 
 async def everything_is_shown(archive):
-    """Wait until no older transaction on this server can hold back what has a lower bound."""
-    shown = "SELECT bool_and(tx < pg_snapshot_xmin(pg_current_snapshot())) FROM fhir_flag"
+    """Wait until no older transaction can hold back what has a lower bound."""
+    shown = with_horizon(f"SELECT bool_and({settled('f')}) FROM fhir_flag f")  # noqa: S608 - constants
     for _ in range(600):
         if await archive.connection.fetchval(shown):
             return

@@ -99,7 +99,7 @@ def crowd(own_server):
 
 
 def await_all(http):
-    """Wait until no older transaction on the database server holds anybody back."""
+    """Wait until no older transaction of the database holds anybody back."""
     deadline = time.monotonic() + 30
     while len(http.get("Patient?_lastUpdated=ge2000&_count=1000").json().get("entry", ())) < STILL + MOVING:
         assert time.monotonic() < deadline, "Another test held a transaction open for too long."

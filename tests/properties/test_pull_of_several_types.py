@@ -23,6 +23,7 @@ from models.principal import OPERATOR
 from service import store
 from service.context import Context
 from service.database import SERVER_SETTINGS
+from service.search.settled import settled, with_horizon
 from service.settings import Settings
 
 TYPES = ("Organization", "Practitioner", "Location")
@@ -120,15 +121,15 @@ async def pulled(server, authorization):
         while not writers.done():
             await puller.pull()
         await writers
-        await settled(server.database_url, puller)
+        await await_settled(server.database_url, puller)
         return puller
 
 
-async def settled(dsn, puller):
+async def await_settled(dsn, puller):
     """Pull until everything is shown, also while another test holds a transaction open."""
     connection = await asyncpg.connect(dsn)
     for _ in range(600):
-        if not await connection.fetchval(f"SELECT EXISTS ({held_back()})"):
+        if not await connection.fetchval(with_horizon(f"SELECT EXISTS ({held_back()})")):
             break
         await asyncio.sleep(0.05)
     await connection.close()
@@ -137,10 +138,8 @@ async def settled(dsn, puller):
 
 def held_back():
     """The rows that a search with a lower bound does not show yet."""
-    rows = (
-        f"SELECT FROM fhir_{name.lower()} WHERE tx >= pg_snapshot_xmin(pg_current_snapshot())"
-        for name in TYPES
-    )
+    condition = settled("r")
+    rows = (f"SELECT FROM fhir_{name.lower()} r WHERE NOT {condition}" for name in TYPES)
     return " UNION ALL ".join(rows)
 
 
