@@ -31,7 +31,7 @@ from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
 from service.search import summary
 from service.search.run import ADVICE
-from service.search.settled import settled
+from service.search.settled import settled, with_horizon
 from service.searchset import bundle
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ async def _total(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str
         f"SELECT FROM resource_history h WHERE {' AND '.join(_conditions(ctx, ask, whole, *source, values))}"
         for source in sources.items()
     ]
-    sql = f"SELECT count(*) FROM ({' UNION ALL '.join(branches)}) AS changes"  # noqa: S608 - as above
+    sql = with_horizon(f"SELECT count(*) FROM ({' UNION ALL '.join(branches)}) AS changes")  # noqa: S608 - as above
     try:
         total: int = await ctx.connection.fetchval(sql, *values)
     except asyncpg.QueryCanceledError as error:
