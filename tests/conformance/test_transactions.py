@@ -101,12 +101,11 @@ def test_links_between_entries_lead_to_what_is_stored_whatever_the_order(client,
     assert kept[3]["context"]["related"][0]["reference"] == where[1]
 
 
-def test_a_uri_that_is_no_entrys_stays_and_a_reference_to_no_entry_is_refused(client):
+def test_a_link_to_no_entry_stays_and_a_broken_one_is_refused(client):
     foreign = urn()
-    note = {"url": "https://example.org/origin", "valueUri": foreign}
-    answer = send(client, "transaction", entry("POST", "Patient", patient(extension=[note])))
-    assert placed(client, answer, 0)["extension"] == [note]
-    for broken in (foreign, "urn:uuid:123", "nobody", "Patient/never-there"):
+    answer = send(client, "transaction", entry("POST", "Observation", observation(foreign)))
+    assert placed(client, answer, 0)["subject"]["reference"] == foreign
+    for broken in ("urn:uuid:123", "nobody", "Patient/never-there"):
         answer = send(client, "transaction", entry("POST", "Observation", observation(broken)))
         assert answer.status_code in {400, 422}
         assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[0].resource.subject.reference"]
