@@ -2,8 +2,7 @@
 
     Type/id, own base URL   must exist here, for the caller  (422 naming the path)
     Type?criteria           conditional: replaced by the one match, refused otherwise
-    urn:uuid:…, urn:oid:…   must be an entry's fullUrl, and is its place by now   (422 likewise)
-    #id, other hosts        left as they are
+    #id, urn:, other hosts  left as they are
 
 Source: https://hl7.org/fhir/R4/references.html
 """
@@ -31,12 +30,6 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
 _LITERAL = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-
-_URN = ("urn:uuid:", "urn:oid:")
-NOT_HERE = "The resource referred to does not exist on this server; store it first."
-NO_ENTRY = (
-    "No entry of a transaction that is sent with it has this fullUrl; send the resource referred to too."
-)
 
 MAX_NAMED = 100
 """References that are named one by one when they lead nowhere."""
@@ -101,14 +94,14 @@ def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The references that must lead somewhere on this server: ids by type, and whether one never can.
+    """The references that must lead somewhere on this server: ids by type, and whether a type is unknown.
 
     Of the ids, ``kept`` are those that the resource referred to before. ``hidden`` are the criteria, by type,
     that anything else must satisfy for this caller: what may not be seen does not exist.
     """
 
     ids: dict[str, list[str]]
-    has_hopeless: bool = False
+    has_unknown_type: bool = False
     kept: tuple[str, ...] = ()
     hidden: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)
 
@@ -135,25 +128,22 @@ class Sought:
 def to_look_up(ctx: Context, named: Iterable[str], previous: Version | None) -> Sought:
     """Choose the literal references that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
-    hopeless = False
+    unknown = False
     for reference in named:
-        if reference.startswith(_URN):
-            hopeless = True
-            continue
         target = local(reference, ctx.fhir_base)
         if target is None or "/".join(target) in ctx.pending:
             continue
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])
         else:
-            hopeless = True
+            unknown = True
     ids = {name: ids[name] for name in sorted(ids)}
     hidden = decide.hidden(ctx.principal, base_url=ctx.settings.base_url)
     if hidden.keys().isdisjoint(ids):
-        return Sought(ids, hopeless)
+        return Sought(ids, unknown)
     stored = previous.body if previous and previous.body else "{}"
     before = (local(reference, ctx.fhir_base) for reference in literals(parse(stored.encode())))
-    return Sought(ids, hopeless, tuple("/".join(target) for target in before if target), hidden)
+    return Sought(ids, unknown, tuple("/".join(target) for target in before if target), hidden)
 
 
 async def existing(ctx: Context, sought: Sought) -> set[str]:
@@ -167,7 +157,7 @@ async def existing(ctx: Context, sought: Sought) -> set[str]:
 
 def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Container[str]) -> list[Issue]:
     """Name every reference of a document that points at nothing on this server."""
-    if not sought.has_hopeless and all(
+    if not sought.has_unknown_type and all(
         f"{name}/{key}" in found for name, keys in sought.ids.items() for key in keys
     ):
         return []
@@ -176,11 +166,9 @@ def missing(ctx: Context, document: dict[str, Any], sought: Sought, found: Conta
         target = "/".join(local(reference, ctx.fhir_base) or ())
         return target != "" and target not in found and target not in ctx.pending
 
-    of_entries = set(where(document, lambda reference: reference.startswith(_URN)))
-    paths = where(document, lambda reference: reference.startswith(_URN) or is_missing(reference))
-    issues = [
-        Issue("not-found", NO_ENTRY if path in of_entries else NOT_HERE, path) for path in paths[:MAX_NAMED]
-    ]
+    text = "The resource referred to does not exist on this server; store it first."
+    paths = where(document, is_missing)
+    issues = [Issue("not-found", text, path) for path in paths[:MAX_NAMED]]
     if len(paths) > MAX_NAMED:
         issues.append(Issue("not-found", f"{len(paths) - MAX_NAMED} more references lead nowhere."))
     return issues
