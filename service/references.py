@@ -10,7 +10,7 @@ Source: https://hl7.org/fhir/R4/references.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,40 +90,74 @@ def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The references that must lead somewhere on this server: ids by type, and whether a type is unknown."""
+    """The references that must lead somewhere on this server: ids by type, and what kinds there are.
+
+    ``has_unknown_type`` tells of a type that is not kept here, ``has_version`` of a reference to one version.
+    """
 
     ids: dict[str, list[str]]
     has_unknown_type: bool = False
+    has_version: bool = False
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """All of them, as ``Type/id``."""
+        return frozenset(f"{name}/{key}" for name, keys in self.ids.items() for key in keys)
+
+    def is_held(self, resource_type: str, resource_id: str) -> bool:
+        """Tell whether the statement that stores this resource holds all of them (``integrity.refers``)."""
+        own = self.ids.get(resource_type, ())
+        return not (self.has_unknown_type or self.has_version or resource_id in own)
 
     def branches(self, first_parameter: int) -> list[str]:
         """Return one SELECT a type: (type, id, null) of what exists; parameters from ``first_parameter``."""
         return [
             f"SELECT '{name}', id, NULL FROM {table_name(name)} "  # noqa: S608 - names of our own tables
-            f"WHERE id = ANY(${number}::text[]) AND NOT deleted"
-            for number, name in enumerate(self.ids, start=first_parameter)
+            f"WHERE id {among(keys, number)} AND NOT deleted"
+            for number, (name, keys) in enumerate(self.ids.items(), start=first_parameter)
         ]
+
+    @property
+    def arguments(self) -> list[Any]:
+        """The values of the parameters of ``branches``."""
+        return [argument(keys) for keys in self.ids.values()]
+
+
+def among(keys: Sequence[str], parameter: int) -> str:
+    """Compare a column with a parameter that holds these keys, see ``argument``.
+
+    For an array PostgreSQL would plan each execution anew, because it takes one that it does not see for ten
+    keys: that costs more than to look one key up.
+    """
+    return f"= ${parameter}" if len(keys) == 1 else f"= ANY(${parameter}::text[])"
+
+
+def argument(keys: Sequence[str]) -> str | Sequence[str]:
+    """Return what ``among`` compares with: the only key, or all of them."""
+    return keys[0] if len(keys) == 1 else keys
 
 
 def to_look_up(ctx: Context, named: Iterable[str]) -> Sought:
     """Choose the literal references that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
-    unknown = False
+    has_unknown_type = has_version = False
     for reference in named:
         target = local(reference, ctx.fhir_base)
         if target is None or "/".join(target) in ctx.pending:
             continue
+        has_version = has_version or "/_history/" in reference
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])
         else:
-            unknown = True
-    return Sought({name: ids[name] for name in sorted(ids)}, unknown)
+            has_unknown_type = True
+    return Sought({name: ids[name] for name in sorted(ids)}, has_unknown_type, has_version)
 
 
 async def existing(ctx: Context, sought: Sought) -> set[str]:
     """Look up references in one round trip; returns those that exist, as ``Type/id``."""
     if not sought.ids:
         return set()
-    rows = await ctx.connection.fetch(" UNION ALL ".join(sought.branches(1)), *sought.ids.values())
+    rows = await ctx.connection.fetch(" UNION ALL ".join(sought.branches(1)), *sought.arguments)
     return {f"{row[0]}/{row[1]}" for row in rows}
 
 

@@ -281,7 +281,11 @@ async def current(ctx: Context, resource_type: str, resource_id: str) -> Version
         f"SELECT version, last_updated, deleted, body FROM {table_name(resource_type)} WHERE id = $1",  # noqa: S608
         resource_id,
     )
-    if row is None:
+    return row and _version(resource_type, resource_id, row)
+
+
+def _version(resource_type: str, resource_id: str, row: asyncpg.Record) -> Version | None:
+    if row["version"] is None:
         return None
     body = None if row["deleted"] else row["body"]
     return Version(resource_type, resource_id, row["version"], row["last_updated"], body)
@@ -314,12 +318,24 @@ async def version(
     )
 
 
-async def holder(ctx: Context, resource_type: str, claim: Claim) -> tuple[str, int] | None:
-    """Tell which resource holds a business identifier, and since which of its versions."""
+class Holder(NamedTuple):
+    """Which resource holds a business identifier: as it is now, and the version that claimed it."""
+
+    id: str
+    claimed: int
+    current: Version | None
+
+
+async def holder(ctx: Context, resource_type: str, claim: Claim) -> Holder | None:
+    """Tell which resource holds a business identifier; None when it is free."""
     row = await ctx.connection.fetchrow(
-        "SELECT id, version FROM business_identifier WHERE resource_type = $1 AND system = $2 AND value = $3",
+        "SELECT b.id, b.version AS claimed, r.version, r.last_updated, r.deleted, r.body"  # noqa: S608 - our own names
+        f" FROM business_identifier b LEFT JOIN {table_name(resource_type)} r ON r.id = b.id"
+        " WHERE b.resource_type = $1 AND b.system = $2 AND b.value = $3",
         resource_type,
         claim.system,
         claim.value,
     )
-    return row and (row["id"], row["version"])
+    if row is None:
+        return None
+    return Holder(row["id"], row["claimed"], _version(resource_type, row["id"], row))

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from models.document import parse
-from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound, PreconditionFailed
+from models.errors import BadRequest, Conflict, FhirError, Malformed, NotFound
 from models.principal import OPERATOR
 from service import conditional, contents, intake, integrity, read, references, rules, store, validate
 from service.access import decide
 from service.interaction import Answer, Name
 from service.patching import patched
+from service.preconditions import expected_version, require_none_of, require_version, unwanted_versions
 from service.search.extract import extract
 from service.store import Change, Claim, Deadlocked, LostRace
 
@@ -43,8 +44,6 @@ ATTEMPTS = 8
 PAUSE_S = 0.005
 """Longest pause before the second attempt; twice as long before each further one."""
 
-_ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
-
 
 async def create(ctx: Context, ask: Interaction) -> Answer:
     """Store a new resource under an id of ours: 201, or 200 when it is known already.
@@ -60,7 +59,7 @@ async def create(ctx: Context, ask: Interaction) -> Answer:
     claim = intake.claim_of(ask.resource_type, document)
     found = criteria(ask)
     if found is None or intake.is_by_claim(found, claim):
-        return await persistently(ctx, lambda: _create_once(ctx, ask, document, permission, claim))
+        return await persistently(ctx, lambda: _create_known(ctx, ask, document, permission, claim))
 
     async def unless_it_exists() -> Answer:
         async with store.transaction(ctx, before_stamp=conditional.lock(ctx, ask.resource_type, found)):
@@ -70,12 +69,28 @@ async def create(ctx: Context, ask: Interaction) -> Answer:
     return await persistently(ctx, unless_it_exists)
 
 
+async def _create_known(
+    ctx: Context, ask: Interaction, document: dict[str, Any], permission: Permission, claim: Claim | None
+) -> Answer:
+    """Answer what is known already, where the sender expects that it may be; else create it.
+
+    Whether it is known is asked first only because that is quicker: the unique key decides.
+    """
+    if ask.if_none_exist is not None and claim is not None:
+        # Whoever may not know who holds the identifier learns first what is wrong with the document.
+        with suppress(intake.HeldByAnother):
+            known = await intake.repeated(ctx, ask, claim, document)
+            if known is not None:
+                return known
+    return await _create_once(ctx, ask, document, permission, claim)
+
+
 async def _create_once(
     ctx: Context, ask: Interaction, document: dict[str, Any], permission: Permission, claim: Claim | None
 ) -> Answer:
     try:
         change = await _prepared(ctx, ask.resource_type, ask.id or ctx.new_id(), document, method="POST")
-        return Answer(201, await _write(ctx, replace(change, claim=claim), permission), audited=True)
+        return Answer(201, await _write(ctx, replace(change, claim=claim), permission, None), audited=True)
     except (FhirError, LostRace) as refused:
         if isinstance(refused, Deadlocked) or (ctx.in_bundle and isinstance(refused, LostRace)):
             raise
@@ -200,14 +215,14 @@ async def update(ctx: Context, ask: Interaction) -> Answer:
     document = _document(ask)
     if document.get("id") != ask.id:
         raise BadRequest("The resource's id must be the id in the URL.", expression=f"{ask.resource_type}.id")
-    expected, unwanted = _expected_version(ask.if_match), _unwanted(ask.if_none_match)
+    expected, unwanted = expected_version(ask.if_match), unwanted_versions(ask.if_none_match)
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
     await conditional.resolve_references(ctx, document)
 
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
-        _require_version(previous, expected)
-        _require_none_of(previous, unwanted)
+        require_version(previous, expected)
+        require_none_of(previous, unwanted)
         return await _replace(ctx, ask, document, previous, permission)
 
     return await persistently(ctx, attempt)
@@ -223,12 +238,12 @@ async def patch(ctx: Context, ask: Interaction) -> Answer:
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, patch)
-    expected = _expected_version(ask.if_match)
+    expected = expected_version(ask.if_match)
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
 
     async def attempt() -> Answer:
         previous = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
-        _require_version(previous, expected)
+        require_version(previous, expected)
         whole = await contents.whole(ctx, previous)
         document = patched(parse((whole.body or "").encode()), ask.document or {})
         await conditional.resolve_references(ctx, document)
@@ -249,7 +264,7 @@ async def _replace(
         return Answer(200, previous)
     change = replace(change, claim=await _new_claim(ctx, change, previous))
     created = previous is None or previous.body is None
-    return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
+    return Answer(201 if created else 200, await _write(ctx, change, permission, previous), audited=True)
 
 
 async def _new_claim(ctx: Context, change: Change, previous: Version | None) -> Claim | None:
@@ -258,7 +273,7 @@ async def _new_claim(ctx: Context, change: Change, previous: Version | None) -> 
     if claim is None or (previous is not None and intake.is_claimed_by(previous, claim)):
         return None
     held = await store.holder(ctx, change.resource_type, claim)
-    if held and held[0] != change.id:
+    if held and held.id != change.id:
         raise Conflict(
             "RX-16: Another prescription has this identifier; use that one.",
             expression=f"{change.resource_type}.identifier",
@@ -275,12 +290,12 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
     """
     if not ask.id:
         return await _by_criteria(ctx, ask, delete)
-    expected = _expected_version(ask.if_match)
+    expected = expected_version(ask.if_match)
     permission = decide.authorize(ctx.principal, "d", ask.resource_type, base_url=ctx.settings.base_url)
 
     async def attempt() -> Answer:
         previous = await read.newest(ctx, ask.resource_type, ask.id, permission)
-        _require_version(previous, expected)
+        require_version(previous, expected)
         if previous is None or previous.body is None:
             return Answer(204)
         await rules.may_delete(ctx, ask.resource_type, previous)
@@ -313,7 +328,9 @@ async def _prepared(
     if findings:
         raise Malformed(issues=findings)
     named = references.literals(document)
-    patient = await rules.require(ctx, resource_type, resource_id, document, named, previous)
+    draft = rules.Draft(resource_type, resource_id, document, named, previous)
+    # A creation that waits until the end of its bundle would start the whole bundle again.
+    patient = await rules.require(ctx, draft, trusting=not ctx.in_bundle)
     identified = {**document, "id": resource_id}
     extracted = extract(resource_type, identified, base_url=ctx.settings.base_url)
     if patient and extracted.columns["patient"] is None:
@@ -324,7 +341,26 @@ async def _prepared(
     return Change(resource_type, resource_id, version, method, identified, extracted, refers=refers)
 
 
-async def _write(ctx: Context, change: Change, permission: Permission) -> Version:
+async def _write(ctx: Context, change: Change, permission: Permission, previous: Version | None) -> Version:
+    """Store a change.
+
+    Raises:
+        LostRace: somebody else was quicker.
+        Unprocessable: what it refers to, which was taken for granted, is not there.
+        Forbidden: it is outside of the granular scope that allowed it.
+    """
+    try:
+        return await _inside(ctx, change, permission)
+    except LostRace as lost:
+        if not ctx.in_bundle and not isinstance(lost, Deadlocked):
+            document = change.document or {}
+            named = references.literals(document)
+            draft = rules.Draft(change.resource_type, change.id, document, named, previous)
+            await rules.require(ctx, draft, trusting=False)
+        raise
+
+
+async def _inside(ctx: Context, change: Change, permission: Permission) -> Version:
     """Store a change; under a granular scope only when the new version is inside that scope too."""
     if permission.unrestricted:
         return await store.write(ctx, change)
@@ -343,36 +379,3 @@ def _document(ask: Interaction) -> dict[str, Any]:
             "The resourceType must be the type in the URL.", expression=f"{ask.resource_type}.resourceType"
         )
     return dict(ask.document)
-
-
-def _expected_version(if_match: str | None) -> int | None:
-    if if_match is None:
-        return None
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise BadRequest('If-Match takes one entity tag such as W/"3".')
-    return int(match[1])
-
-
-def _unwanted(if_none_match: str | None) -> frozenset[int] | None:
-    """Read ``If-None-Match``: versions that must not be the newest; an empty set means any."""
-    if if_none_match is None:
-        return None
-    if if_none_match.strip() == "*":
-        return frozenset()
-    tags = [_ETAG.fullmatch(tag.strip()) for tag in if_none_match.split(",")]
-    if not all(tags):
-        raise BadRequest('If-None-Match takes * or entity tags such as W/"3".')
-    return frozenset(int(tag[1]) for tag in tags if tag)
-
-
-def _require_none_of(previous: Version | None, unwanted: frozenset[int] | None) -> None:
-    if unwanted is None or previous is None or previous.body is None:
-        return
-    if not unwanted or previous.version in unwanted:
-        raise PreconditionFailed("The resource is there in a version that If-None-Match rules out.")
-
-
-def _require_version(previous: Version | None, expected: int | None) -> None:
-    if expected is not None and (previous is None or previous.version != expected):
-        raise PreconditionFailed("The resource has another version than If-Match names; read it again first.")
