@@ -17,10 +17,10 @@ import asyncpg
 
 from models.document import serialize
 from models.resource import table_name
-from service import contents
+from service import contents, references
 from service.context import Stamp
 from service.interaction import Version
-from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, type_columns, write_statement
+from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, index_value, type_columns, write_statement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -91,7 +91,7 @@ async def write(ctx: Context, change: Change) -> Version:
         stamped=ctx.stamp is not None,
         claims=change.claim is not None,
         indexes=tuple(indexes),
-        refers=tuple(change.refers),
+        refers=tuple((name, len(ids) == 1) for name, ids in change.refers.items()),
         keeps=bool(text.kept),
     )
     values: list[Any] = [change.id, change.version, change.method, ctx.actor, text.head, text.marked_tail]
@@ -99,13 +99,12 @@ async def write(ctx: Context, change: Change) -> Version:
     values += [_INTERACTION[change.method], 201 if change.version == 1 else 200]
     if ctx.stamp is not None:
         values += [ctx.stamp.tx, ctx.stamp.at]
-    values += change.refers.values()
+    values += [references.argument(ids) for ids in change.refers.values()]
     if change.claim is not None:
         values += [change.claim.system, change.claim.value]
     columns = change.extracted.columns if change.extracted else {"terms": []}
     values += [columns.get(name) for name, _ in type_columns(change.resource_type)]
-    for rows in indexes.values():
-        values += [list(column) for column in zip(*rows, strict=True)]
+    values += [index_value(table, rows) for table, rows in indexes.items()]
     if text.kept:
         values += [list(text.kept), list(text.kept.values())]
     at = await _send(ctx, shape, values)
