@@ -88,7 +88,8 @@ async def search(ctx: Context, ask: Interaction) -> Answer:
     if ask.compartment:
         path = f"{compartments.OWNER}/{ask.compartment}/{path}"
         asked.criteria.insert(0, compartments.criterion(ask.resource_type, ask.compartment))
-    keeps_plan = steady((*asked.criteria, *permission.criteria))
+    pulls = permission.unrestricted and compiled.pulls(asked)
+    keeps_plan = pulls or steady((*asked.criteria, *permission.criteria))
     async with ctx.connected(keeps_plan=keeps_plan) as connection:
         page = await run.search(connection, asked, narrow, now=ctx.now())
     if asked.explain:

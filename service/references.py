@@ -50,15 +50,18 @@ def links(document: Any) -> list[Link]:
     return found
 
 
-def literals(document: Any) -> list[str]:
-    """Collect the texts of a document's literal references, in its order.
+def literals(document: Any, *, containing: bytes = b"") -> list[str]:
+    """Collect the texts of a document's literal references, in its order; none without what they may contain.
 
     They are read from its JSON text, where a string can hold no unescaped quote: this takes two thirds of the
     time of visiting every object, and every write does it.
     """
+    text = serialize(document)
+    if containing not in text:
+        return []
     return [
         found.decode() if b"\\" not in found else decode(b'"%b"' % found, type=str)
-        for found in _REFERENCE.findall(serialize(document))
+        for found in _REFERENCE.findall(text)
     ]
 
 
