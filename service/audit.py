@@ -16,6 +16,8 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,12 +27,15 @@ from models.errors import Unavailable
 if TYPE_CHECKING:
     from service.database import Database
 
-_INSERT = """
+_INTO = """
 INSERT INTO audit_record
     (recorded, request_id, client_id, login, interaction, resource_type, resource_id, query, status)
-SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[],
-                     $6::text[], $7::text[], $8::text[], $9::int[])
 """
+_MANY = f"""{_INTO}SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[],
+                     $6::text[], $7::text[], $8::text[], $9::int[])"""  # noqa: S608 - a constant of this file
+
+FEW = 8
+"""Records that are written as a list of values, which costs half as much as arrays do."""
 
 MAX_BATCH = 500
 """Requests per INSERT: bounds one statement's size under load."""
@@ -48,6 +53,17 @@ class AuditEntry(msgspec.Struct, frozen=True):
     resource_id: str | None
     query: str | None
     status: int
+
+
+@cache
+def _few(count: int) -> str:
+    """Write the statement that inserts so many records."""
+    width = len(AuditEntry.__struct_fields__)
+    rows = (
+        ", ".join(f"${number}" for number in range(first, first + width))
+        for first in range(1, count * width, width)
+    )
+    return f"{_INTO}VALUES {', '.join(f'({row})' for row in rows)}"
 
 
 class AuditTrail:
@@ -92,9 +108,12 @@ class AuditTrail:
 
     async def _insert(self, entries: Sequence[AuditEntry]) -> Unavailable | None:
         try:
+            rows = [msgspec.structs.astuple(entry) for entry in entries]
             async with self._database.acquire() as connection:
-                columns = zip(*map(msgspec.structs.astuple, entries), strict=True)
-                await connection.execute(_INSERT, *map(list, columns))
+                if len(rows) <= FEW:
+                    await connection.execute(_few(len(rows)), *chain.from_iterable(rows))
+                else:
+                    await connection.execute(_MANY, *map(list, zip(*rows, strict=True)))
         except Exception as error:  # noqa: BLE001 - every waiter must be told, whatever went wrong
             failure = Unavailable(
                 "The audit trail cannot be written; nothing is answered.", headers={"Retry-After": "5"}

@@ -116,7 +116,7 @@ def _conditional(ctx: Context, document: dict[str, Any]) -> dict[str, tuple[str,
     """Map the conditional references of a document to (type, criteria)."""
     return {
         reference: (resource_type, criteria)
-        for reference in literals(document)
+        for reference in literals(document, containing=b"?")
         if "?" in reference
         for resource_type, _, criteria in [reference.removeprefix(f"{ctx.fhir_base}/").partition("?")]
         if resource_type in RESOURCE_TYPES

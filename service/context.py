@@ -6,8 +6,8 @@ A Context exists only for a verified Principal. Time and ids come from it, so th
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -94,14 +94,11 @@ class Context:
         """The absolute FHIR base, without a trailing slash."""
         return f"{self.settings.base_url}/fhir"
 
-    @asynccontextmanager
-    async def connected(self, *, keeps_plan: bool) -> AsyncIterator[Connection]:
+    def connected(self, *, keeps_plan: bool) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection for a search: one that keeps plans, or one that plans for each value."""
         if self.pools is None:
-            yield self.connection
-            return
-        async with (self.pools.keyed if keeps_plan else self.pools.searches).acquire() as connection:
-            yield connection
+            return nullcontext(self.connection)
+        return (self.pools.keyed if keeps_plan else self.pools.searches).acquire()
 
     @property
     def actor(self) -> str:

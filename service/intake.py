@@ -94,16 +94,23 @@ async def held(ctx: Context, claim: Claim) -> Version | None:
         Gone: the order was deleted.
         HeldByAnother: it was, and the caller could not have seen it.
     """
-    found = await store.holder(ctx, "MedicationRequest", claim)
-    if found is None:
-        return None
-    current = await store.current(ctx, "MedicationRequest", found[0])
-    if current is None or current.body is None:
-        claimed = await store.version(ctx, "MedicationRequest", *found)
+    holder = await store.holder(ctx, "MedicationRequest", claim)
+    return holder and await _present(ctx, holder)
+
+
+async def _present(ctx: Context, holder: store.Holder) -> Version:
+    """Return the order as it is now.
+
+    Raises:
+        Gone: it was deleted.
+        HeldByAnother: it was, and the caller could not have seen it.
+    """
+    if holder.current is None or holder.current.body is None:
+        claimed = await store.version(ctx, "MedicationRequest", holder.id, holder.claimed)
         if claimed is not None:
             await _require_told(ctx, claimed, "c")
         raise Gone("RX-16: This prescription was deleted here; it is not stored again.")
-    return current
+    return holder.current
 
 
 async def repeated(ctx: Context, ask: Interaction, claim: Claim, document: dict[str, Any]) -> Answer | None:
@@ -117,14 +124,14 @@ async def repeated(ctx: Context, ask: Interaction, claim: Claim, document: dict[
         Conflict: the stored order has other content.
         Gone: the order was deleted.
     """
-    current = await held(ctx, claim)
-    if current is None:
+    holder = await store.holder(ctx, "MedicationRequest", claim)
+    if holder is None:
         return None
+    current = await _present(ctx, holder)
     compares = ask.if_none_exist is None or ctx.principal.client_kind is ClientKind.PRESCRIBER
     await _require_told(ctx, current, "c" if compares else "s")
     if compares:
-        found = await store.holder(ctx, current.resource_type, claim)
-        claimed = found and await store.version(ctx, current.resource_type, *found)
+        claimed = await store.version(ctx, current.resource_type, holder.id, holder.claimed)
         known = await contents.whole(ctx, claimed if claimed and claimed.body else current)
         _require_same_content(known.body or "", document)
     return Answer(200, current)

@@ -10,8 +10,8 @@ Source: https://hl7.org/fhir/R4/references.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec.json import decode
@@ -54,15 +54,18 @@ def links(document: Any) -> list[Link]:
     return found
 
 
-def literals(document: Any) -> list[str]:
-    """Collect the texts of a document's literal references, in its order.
+def literals(document: Any, *, containing: bytes = b"") -> list[str]:
+    """Collect the texts of a document's literal references, in its order; none without what they may contain.
 
     They are read from its JSON text, where a string can hold no unescaped quote: this takes two thirds of the
     time of visiting every object, and every write does it.
     """
+    text = serialize(document)
+    if containing not in text:
+        return []
     return [
         found.decode() if b"\\" not in found else decode(b'"%b"' % found, type=str)
-        for found in _REFERENCE.findall(serialize(document))
+        for found in _REFERENCE.findall(text)
     ]
 
 
@@ -94,16 +97,28 @@ def local(reference: str, fhir_base: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """The references that must lead somewhere on this server: ids by type, and whether a type is unknown.
+    """The references that must lead somewhere on this server: ids by type, and what kinds there are.
 
+    ``has_unknown_type`` tells of a type that is not kept here, ``has_version`` of a reference to one version.
     Of the ids, ``kept`` are those that the resource referred to before. ``hidden`` are the criteria, by type,
     that anything else must satisfy for this caller: what may not be seen does not exist.
     """
 
     ids: dict[str, list[str]]
     has_unknown_type: bool = False
+    has_version: bool = False
     kept: tuple[str, ...] = ()
     hidden: Mapping[str, tuple[Criterion, ...]] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """All of them, as ``Type/id``."""
+        return frozenset(f"{name}/{key}" for name, keys in self.ids.items() for key in keys)
+
+    def is_held(self, resource_type: str, resource_id: str) -> bool:
+        """Tell whether the statement that stores this resource holds all of them (``integrity.refers``)."""
+        own = self.ids.get(resource_type, ())
+        return not (self.has_unknown_type or self.has_version or self.hidden or resource_id in own)
 
     def lookups(self, first_parameter: int) -> tuple[list[str], list[Any]]:
         """Return one SELECT a type, (type, id, null) of what exists, and their values."""
@@ -112,9 +127,9 @@ class Sought:
         for name, ids in self.ids.items():
             selection = (
                 f"SELECT '{name}', r.id, NULL FROM {table_name(name)} r "  # noqa: S608 - a table of ours
-                f"WHERE r.id = ANY(${first_parameter + len(values)}::text[]) AND NOT r.deleted"
+                f"WHERE r.id {among(ids, first_parameter + len(values))} AND NOT r.deleted"
             )
-            values.append(ids)
+            values.append(argument(ids))
             if name in self.hidden:
                 place = first_parameter + len(values)
                 values.append(list(self.kept))
@@ -125,25 +140,40 @@ class Sought:
         return selections, values
 
 
+def among(keys: Sequence[str], parameter: int) -> str:
+    """Compare a column with a parameter that holds these keys, see ``argument``.
+
+    For an array PostgreSQL would plan each execution anew, because it takes one that it does not see for ten
+    keys: that costs more than to look one key up.
+    """
+    return f"= ${parameter}" if len(keys) == 1 else f"= ANY(${parameter}::text[])"
+
+
+def argument(keys: Sequence[str]) -> str | Sequence[str]:
+    """Return what ``among`` compares with: the only key, or all of them."""
+    return keys[0] if len(keys) == 1 else keys
+
+
 def to_look_up(ctx: Context, named: Iterable[str], previous: Version | None) -> Sought:
     """Choose the literal references that this server must be able to resolve."""
     ids: dict[str, list[str]] = {}
-    unknown = False
+    has_unknown_type = has_version = False
     for reference in named:
         target = local(reference, ctx.fhir_base)
         if target is None or "/".join(target) in ctx.pending:
             continue
+        has_version = has_version or "/_history/" in reference
         if target[0] in RESOURCE_TYPES:
             ids.setdefault(target[0], []).append(target[1])
         else:
-            unknown = True
-    ids = {name: ids[name] for name in sorted(ids)}
+            has_unknown_type = True
+    sought = Sought({name: ids[name] for name in sorted(ids)}, has_unknown_type, has_version)
     hidden = decide.hidden(ctx.principal, base_url=ctx.settings.base_url)
     if hidden.keys().isdisjoint(ids):
-        return Sought(ids, unknown)
+        return sought
     stored = previous.body if previous and previous.body else "{}"
     before = (local(reference, ctx.fhir_base) for reference in literals(parse(stored.encode())))
-    return Sought(ids, unknown, tuple("/".join(target) for target in before if target), hidden)
+    return replace(sought, kept=tuple("/".join(target) for target in before if target), hidden=hidden)
 
 
 async def existing(ctx: Context, sought: Sought) -> set[str]:

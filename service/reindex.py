@@ -34,7 +34,7 @@ from service import contents, integrity, references, search, statements
 from service.context import Context, random_id
 from service.references import literals
 from service.search.extract import extract
-from service.statements import reindex_statement, type_columns
+from service.statements import index_value, reindex_statement, type_columns
 from service.store import index_rows
 
 if TYPE_CHECKING:
@@ -216,8 +216,7 @@ def _indexed(settings: Settings, resource_type: str, row: Stored) -> tuple[tuple
     indexes = index_rows(found)
     values: list[Any] = [row.id, row.version]
     values += [found.columns.get(name) for name, _ in type_columns(resource_type)]
-    for entries in indexes.values():
-        values += [list(column) for column in zip(*entries, strict=True)]
+    values += [index_value(table, entries) for table, entries in indexes.items()]
     return tuple(indexes), values
 
 

@@ -20,6 +20,8 @@ LINKS = frozenset(
 )
 """Members whose whole text may be the ``fullUrl`` of another entry."""
 
+_INNER = frozenset({dict, list})
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -52,17 +54,18 @@ def rewritten(document: dict[str, Any] | None, places: Places) -> dict[str, Any]
 
 
 def _relinked(value: Any, places: Places) -> Any:
-    if isinstance(value, dict):
+    if type(value) is dict:
         changes = {key: new for key, item in value.items() if (new := _new(key, item, places)) is not item}
         return {**value, **changes} if changes else value
-    items = [_new("", item, places) for item in value]
+    items = [_relinked(item, places) if type(item) in _INNER else item for item in value]
     return items if any(new is not item for new, item in zip(items, value, strict=True)) else value
 
 
 def _new(key: str, item: Any, places: Places) -> Any:
-    if isinstance(item, str):
+    kind = type(item)
+    if kind is str:
         return places.get(item) if key in LINKS else item
-    return _relinked(item, places) if isinstance(item, dict | list) else item
+    return _relinked(item, places) if kind in _INNER else item
 
 
 def links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:

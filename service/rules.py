@@ -9,6 +9,8 @@ rules by type       service/kat                    422 ┘ in one answer
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.document import parse
@@ -19,7 +21,7 @@ from service.access.labels import must_be_kept_apart
 from service.access.organization import require_own
 from service.kat import prescription
 from service.kat.elements import child, children
-from service.kat.facts import gather
+from service.kat.facts import gather, granted
 from service.kat.finding import Finding
 from service.kat.identifiers import check_practitioner
 from service.kat.subject import patient_of
@@ -28,21 +30,42 @@ from service.search.summary import SUBSETTED
 if TYPE_CHECKING:
     from service.context import Context
     from service.interaction import Version
+    from service.kat.facts import Facts
     from service.references import Sought
 
 
 _PRACTITIONERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 
 
-async def require(
-    ctx: Context,
-    resource_type: str,
-    resource_id: str,
-    document: dict[str, Any],
-    named: Sequence[str],
-    previous: Version | None,
-) -> str | None:
-    """Refuse a document that points at nothing or breaks a rule; ``named`` are its literal references.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be written: ``named`` are its literal references, ``previous`` is the version it follows."""
+
+    resource_type: str
+    id: str
+    document: dict[str, Any]
+    named: Sequence[str]
+    previous: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the rules of a type found, which of its references exist, and whose record a prescription is."""
+
+    findings: list[Finding]
+    found: Container[str]
+    patient: str | None = None
+
+
+async def require(ctx: Context, draft: Draft, *, trusting: bool) -> str | None:
+    """Refuse a document that points at nothing or breaks a rule.
+
+    Args:
+        ctx: The request.
+        draft: What is to be written.
+        trusting: Take for granted, where nothing else has to be known of it, that what the document refers
+            to is there. The statement that stores a version holds it, and stores nothing where it is not;
+            whoever trusts asks again after such a loss, to say what was missing.
 
     Returns:
         The id of the patient that a prescription names by identifier only; else None.
@@ -51,26 +74,36 @@ async def require(
         Forbidden: this client may not write it.
         Unprocessable: every finding, each with its expression.
     """
-    await require_own(
-        ctx, resource_type, resource_id, [document, *_replaced(ctx, previous)], creates=previous is None
-    )
-    sought = references.to_look_up(ctx, named, previous)
-    findings, found, patient = await _judged(ctx, resource_type, document, sought)
-    forbidden = [finding.issue for finding in findings if finding.status == Forbidden.status]
+    documents = [draft.document, *_replaced(ctx, draft.previous)]
+    await require_own(ctx, draft.resource_type, draft.id, documents, creates=draft.previous is None)
+    sought = references.to_look_up(ctx, draft.named, draft.previous)
+    if trusting and (granted := _granted(ctx, draft, sought)) is not None:
+        # To tell everything that is wrong takes a look.
+        with suppress(Forbidden, Unprocessable):
+            _refuse(ctx, draft, sought, granted)
+            return granted.patient
+    judged = await _looked_up(ctx, draft, sought)
+    _refuse(ctx, draft, sought, judged)
+    return judged.patient
+
+
+def _refuse(ctx: Context, draft: Draft, sought: Sought, judged: _Judged) -> None:
+    forbidden = [finding.issue for finding in judged.findings if finding.status == Forbidden.status]
     if forbidden:
         raise Forbidden(issues=forbidden)
-    issues = [*must_be_kept_apart(document), *incomplete(document), *(finding.issue for finding in findings)]
-    if previous is None:
-        issues += intake.unrecognizable(ctx, resource_type, document)
+    document = draft.document
+    found = (finding.issue for finding in judged.findings)
+    issues = [*must_be_kept_apart(document), *incomplete(document), *found]
+    if draft.previous is None:
+        issues += intake.unrecognizable(ctx, draft.resource_type, document)
     told = {issue.expression for issue in issues}
     issues += [
         issue
-        for issue in references.missing(ctx, document, sought, found)
+        for issue in references.missing(ctx, document, sought, judged.found)
         if not told & {issue.expression, str(issue.expression).removesuffix(".reference")}
     ]
     if issues:
         raise Unprocessable(issues=issues)
-    return patient
 
 
 def incomplete(document: dict[str, Any]) -> Iterator[Issue]:
@@ -96,22 +129,38 @@ async def may_delete(ctx: Context, resource_type: str, previous: Version) -> Non
     await require_own(ctx, resource_type, previous.id, _replaced(ctx, previous), creates=False)
 
 
-async def _judged(
-    ctx: Context, resource_type: str, document: dict[str, Any], sought: Sought
-) -> tuple[list[Finding], Container[str], str | None]:
+def _granted(ctx: Context, draft: Draft, sought: Sought) -> _Judged | None:
+    """Judge without a look at what is stored; None where the store would not hold what is referred to."""
+    if not sought.is_held(draft.resource_type, draft.id):
+        return None
+    if draft.resource_type != "MedicationRequest":
+        return _Judged(_own_findings(ctx, draft), sought.keys)
+    facts = granted(draft.document, writer=ctx.principal, fhir_base=ctx.fhir_base)
+    return None if facts is None else _of_prescription(ctx, draft, facts, sought.keys)
+
+
+async def _looked_up(ctx: Context, draft: Draft, sought: Sought) -> _Judged:
     """Apply the rules of a type and look its references up, together in one round trip."""
-    if resource_type == "MedicationRequest":
-        facts = await gather(
-            ctx.connection,
-            document,
-            writer=ctx.principal,
-            fhir_base=ctx.fhir_base,
-            pending=ctx.pending,
-            references=sought,
-        )
-        return prescription.check(document, facts, now=ctx.now()), facts.existing, patient_of(document, facts)
-    findings = check_practitioner(document, ctx.principal) if resource_type in _PRACTITIONERS else []
-    return findings, await references.existing(ctx, sought), None
+    if draft.resource_type != "MedicationRequest":
+        return _Judged(_own_findings(ctx, draft), await references.existing(ctx, sought))
+    facts = await gather(
+        ctx.connection,
+        draft.document,
+        writer=ctx.principal,
+        fhir_base=ctx.fhir_base,
+        pending=ctx.pending,
+        references=sought,
+    )
+    return _of_prescription(ctx, draft, facts, facts.existing)
+
+
+def _own_findings(ctx: Context, draft: Draft) -> list[Finding]:
+    return check_practitioner(draft.document, ctx.principal) if draft.resource_type in _PRACTITIONERS else []
+
+
+def _of_prescription(ctx: Context, draft: Draft, facts: Facts, found: Container[str]) -> _Judged:
+    findings = prescription.check(draft.document, facts, now=ctx.now())
+    return _Judged(findings, found, patient_of(draft.document, facts))
 
 
 def _replaced(ctx: Context, previous: Version | None) -> list[dict[str, Any]]:

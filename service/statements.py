@@ -23,15 +23,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel
 
+from models.document import serialize
 from models.resource import table_name
+from service.search.registry import parameters as search_parameters
+from service.search.values import ALWAYS, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CLOCK_LOCK = 5_422_853_148_741_386_307
 """Key of the advisory lock under which stamps are drawn; nothing else may use it."""
@@ -78,6 +81,11 @@ INDEX_COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "index_text": (("parameter", "text"), ("words", "text")),
 }
 
+_STORED_IN = {"string": "index_string", "date": "index_date", "quantity": "index_quantity"}
+"""The index table of each store of search parameters; words are in ``index_text`` for every type."""
+
+_ENDLESS = {ALWAYS: "infinity", NEVER: "-infinity"}
+
 COMPUTED = {
     "words": "CASE entry.parameter WHEN ':text' THEN array_to_tsvector(string_to_array(entry.words, ' ')) "
     "ELSE to_tsvector('english', entry.words) END"
@@ -89,7 +97,10 @@ _BASE_COLUMNS = frozenset({"id", "version", "tx", "last_updated", "deleted", "bo
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What distinguishes one write statement of a type from another."""
+    """What distinguishes one write statement of a type from another.
+
+    ``refers`` are the types of what must be there, each with whether it is one resource only.
+    """
 
     resource_type: str
     creates: bool
@@ -97,7 +108,7 @@ class Shape:
     stamped: bool
     claims: bool
     indexes: tuple[str, ...]
-    refers: tuple[str, ...] = ()
+    refers: tuple[tuple[str, bool], ...] = ()
     keeps: bool = False
 
 
@@ -110,6 +121,25 @@ def type_columns(resource_type: str) -> tuple[tuple[str, str], ...]:
         for column in SQLModel.metadata.tables[table_name(resource_type)].columns
         if column.name not in _BASE_COLUMNS
     )
+
+
+@cache
+def index_tables(resource_type: str) -> tuple[str, ...]:
+    """List the index tables in which resources of a type may have rows."""
+    stores = {one.store for one in search_parameters(resource_type).values()}
+    held = {_STORED_IN[store] for store in stores & _STORED_IN.keys()} | {"index_text"}
+    return tuple(table for table in INDEX_COLUMNS if table in held)
+
+
+def index_value(table: str, rows: Iterable[tuple[Any, ...]]) -> str:
+    """Write the rows of an index table as one parameter of a write: a JSON array of objects.
+
+    An array for each column would take the driver several times as long, most of all for numbers.
+    """
+    names = [name for name, _ in INDEX_COLUMNS[table]]
+    if table == "index_date":
+        rows = [(code, *(_ENDLESS.get(side, side) for side in sides)) for code, *sides in rows]
+    return serialize([dict(zip(names, row, strict=True)) for row in rows]).decode()
 
 
 class _Parameters:
@@ -145,6 +175,8 @@ def write_statement(shape: Shape) -> str:
     columns = parameters.take(*type_columns(shape.resource_type))
     parts.append(_row(p, columns, shape, source))
     parts.append(_history(p, shape))
+    if not shape.creates:
+        parts.extend(_old_rows(p, shape.resource_type, index_tables(shape.resource_type)))
     parts.extend(_indexes(parameters, p, shape))
     if shape.keeps:
         parts.append(_kept(parameters, p, shape))
@@ -157,7 +189,7 @@ def reindex_statement(resource_type: str, indexes: tuple[str, ...]) -> str:
     """Build the statement that replaces what finds one version: columns, then rows of each index.
 
     Everything else of the row stays, its transaction id too: nothing has changed for who pulls changes.
-    It takes ``id``, ``version``, the search columns and arrays of each index, and needs the lock that keeps
+    It takes ``id``, ``version``, the search columns and the rows of each index, and needs the lock that keeps
     writers of the type out: a write that began before would not see the new rows and leave them behind.
     """
     shape = Shape(resource_type, creates=False, deletes=False, stamped=True, claims=False, indexes=indexes)
@@ -171,7 +203,9 @@ def reindex_statement(resource_type: str, indexes: tuple[str, ...]) -> str:
         f"stored AS (UPDATE {table} SET {changes} "  # noqa: S608 - names of our own tables
         f"WHERE id = {p['id']} AND version = {p['version']} AND NOT deleted RETURNING 1)"
     )
-    return "WITH " + ",\n".join([stored, *_indexes(parameters, p, shape)]) + "\nSELECT FROM stored"
+    # Rows of a parameter that there was when the version was stored go too, wherever they are.
+    old, new = _old_rows(p, resource_type, tuple(INDEX_COLUMNS)), _indexes(parameters, p, shape)
+    return "WITH " + ",\n".join([stored, *old, *new]) + "\nSELECT FROM stored"
 
 
 def _stamp(parameters: _Parameters, shape: Shape) -> str:
@@ -188,13 +222,17 @@ def _stamp(parameters: _Parameters, shape: Shape) -> str:
 def _held(parameters: _Parameters, shape: Shape) -> Iterator[str]:
     """Hold what is referred to as a foreign key does; it comes after the clock, or it would draw the id."""
     kept = []
-    for number, resource_type in enumerate(shape.refers):
-        (ids,) = parameters.take(("ids", "text"), array=True).values()
+    for number, (resource_type, is_one) in enumerate(shape.refers):
+        (ids,) = parameters.take(("ids", "text"), array=not is_one).values()
         yield (
             f"held_{number} AS MATERIALIZED (SELECT r.id FROM stamp, {table_name(resource_type)} r "  # noqa: S608
-            f"WHERE r.id = ANY({ids}) AND NOT r.deleted FOR KEY SHARE OF r)"
+            f"WHERE r.id = {ids if is_one else f'ANY({ids})'} AND NOT r.deleted FOR KEY SHARE OF r)"
         )
-        kept.append(f"(SELECT count(*) FROM held_{number}) = cardinality({ids})")  # noqa: S608
+        kept.append(
+            f"EXISTS (SELECT FROM held_{number})"
+            if is_one
+            else f"(SELECT count(*) FROM held_{number}) = cardinality({ids})"  # noqa: S608
+        )
     yield f"held AS MATERIALIZED (SELECT FROM stamp WHERE {' AND '.join(kept)})"
 
 
@@ -243,23 +281,27 @@ def _history(p: dict[str, str], shape: Shape) -> str:
            stored.patient, {p["actor"]}, {_body(p, shape)} FROM stamp, stored)"""  # noqa: S608
 
 
+def _old_rows(p: dict[str, str], resource_type: str, tables: tuple[str, ...]) -> list[str]:
+    """Remove what found the version before."""
+    return [
+        f"old_{table} AS (DELETE FROM {table} USING stored "  # noqa: S608
+        f"WHERE resource_type = '{resource_type}' AND id = {p['id']})"
+        for table in tables
+    ]
+
+
 def _indexes(parameters: _Parameters, p: dict[str, str], shape: Shape) -> list[str]:
     parts = []
-    if not shape.creates:
-        parts = [
-            f"old_{table} AS (DELETE FROM {table} USING stored "  # noqa: S608
-            f"WHERE resource_type = '{shape.resource_type}' AND id = {p['id']})"
-            for table in INDEX_COLUMNS
-        ]
     for table in shape.indexes:
         columns = INDEX_COLUMNS[table]
-        arrays = parameters.take(*columns, array=True)
+        (rows,) = parameters.take(("rows", "json")).values()
         names = ", ".join(_quoted(name) for name, _ in columns)
-        values = ", ".join(COMPUTED.get(name, f"entry.{name}") for name, _ in columns)
+        typed = ", ".join(f"{_quoted(name)} {type_}" for name, type_ in columns)
+        values = ", ".join(COMPUTED.get(name, f"entry.{_quoted(name)}") for name, _ in columns)
         parts.append(
             f"{table}_rows AS (INSERT INTO {table} (resource_type, id, {names}) "  # noqa: S608
             f"SELECT '{shape.resource_type}', {p['id']}, {values} "
-            f"FROM stored, unnest({', '.join(arrays.values())}) AS entry({names}))"
+            f"FROM stored, json_to_recordset({rows}) AS entry({typed}))"
         )
     return parts
 

@@ -17,10 +17,10 @@ import asyncpg
 
 from models.document import serialize
 from models.resource import table_name
-from service import contents
+from service import contents, references
 from service.context import Stamp
 from service.interaction import Version
-from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, type_columns, write_statement
+from service.statements import DRAW_STAMP, INDEX_COLUMNS, Shape, index_value, type_columns, write_statement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -91,7 +91,7 @@ async def write(ctx: Context, change: Change) -> Version:
         stamped=ctx.stamp is not None,
         claims=change.claim is not None,
         indexes=tuple(indexes),
-        refers=tuple(change.refers),
+        refers=tuple((name, len(ids) == 1) for name, ids in change.refers.items()),
         keeps=bool(text.kept),
     )
     values: list[Any] = [change.id, change.version, change.method, ctx.actor, text.head, text.marked_tail]
@@ -99,13 +99,12 @@ async def write(ctx: Context, change: Change) -> Version:
     values += [_INTERACTION[change.method], 201 if change.version == 1 else 200]
     if ctx.stamp is not None:
         values += [ctx.stamp.tx, ctx.stamp.at]
-    values += change.refers.values()
+    values += [references.argument(ids) for ids in change.refers.values()]
     if change.claim is not None:
         values += [change.claim.system, change.claim.value]
     columns = change.extracted.columns if change.extracted else {"terms": []}
     values += [columns.get(name) for name, _ in type_columns(change.resource_type)]
-    for rows in indexes.values():
-        values += [list(column) for column in zip(*rows, strict=True)]
+    values += [index_value(table, rows) for table, rows in indexes.items()]
     if text.kept:
         values += [list(text.kept), list(text.kept.values())]
     at = await _send(ctx, shape, values)
@@ -281,7 +280,11 @@ async def current(ctx: Context, resource_type: str, resource_id: str) -> Version
         f"SELECT version, last_updated, deleted, body FROM {table_name(resource_type)} WHERE id = $1",  # noqa: S608
         resource_id,
     )
-    if row is None:
+    return row and _version(resource_type, resource_id, row)
+
+
+def _version(resource_type: str, resource_id: str, row: asyncpg.Record) -> Version | None:
+    if row["version"] is None:
         return None
     body = None if row["deleted"] else row["body"]
     return Version(resource_type, resource_id, row["version"], row["last_updated"], body)
@@ -314,12 +317,24 @@ async def version(
     )
 
 
-async def holder(ctx: Context, resource_type: str, claim: Claim) -> tuple[str, int] | None:
-    """Tell which resource holds a business identifier, and since which of its versions."""
+class Holder(NamedTuple):
+    """Which resource holds a business identifier: as it is now, and the version that claimed it."""
+
+    id: str
+    claimed: int
+    current: Version | None
+
+
+async def holder(ctx: Context, resource_type: str, claim: Claim) -> Holder | None:
+    """Tell which resource holds a business identifier; None when it is free."""
     row = await ctx.connection.fetchrow(
-        "SELECT id, version FROM business_identifier WHERE resource_type = $1 AND system = $2 AND value = $3",
+        "SELECT b.id, b.version AS claimed, r.version, r.last_updated, r.deleted, r.body"  # noqa: S608 - our own names
+        f" FROM business_identifier b LEFT JOIN {table_name(resource_type)} r ON r.id = b.id"
+        " WHERE b.resource_type = $1 AND b.system = $2 AND b.value = $3",
         resource_type,
         claim.system,
         claim.value,
     )
-    return row and (row["id"], row["version"])
+    if row is None:
+        return None
+    return Holder(row["id"], row["claimed"], _version(resource_type, row["id"], row))

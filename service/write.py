@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ async def create(ctx: Context, ask: Interaction) -> Answer:
     claim = intake.claim_of(ask.resource_type, document)
     found = criteria(ask)
     if found is None or intake.is_by_claim(found, claim):
-        return await persistently(ctx, lambda: _create_once(ctx, ask, document, permission, claim))
+        return await persistently(ctx, lambda: _create_known(ctx, ask, document, permission, claim))
 
     async def unless_it_exists() -> Answer:
         async with store.transaction(ctx, before_stamp=conditional.lock(ctx, ask.resource_type, found)):
@@ -83,12 +84,28 @@ async def create(ctx: Context, ask: Interaction) -> Answer:
     return await persistently(ctx, unless_it_exists)
 
 
+async def _create_known(
+    ctx: Context, ask: Interaction, document: dict[str, Any], permission: Permission, claim: Claim | None
+) -> Answer:
+    """Answer what is known already, where the sender expects that it may be; else create it.
+
+    Whether it is known is asked first only because that is quicker: the unique key decides.
+    """
+    if ask.if_none_exist is not None and claim is not None:
+        # Whoever may not know who holds the identifier learns first what is wrong with the document.
+        with suppress(intake.HeldByAnother):
+            known = await intake.repeated(ctx, ask, claim, document)
+            if known is not None:
+                return known
+    return await _create_once(ctx, ask, document, permission, claim)
+
+
 async def _create_once(
     ctx: Context, ask: Interaction, document: dict[str, Any], permission: Permission, claim: Claim | None
 ) -> Answer:
     try:
         change = await _prepared(ctx, ask.resource_type, ask.id or ctx.new_id(), document, method="POST")
-        return Answer(201, await _write(ctx, replace(change, claim=claim), permission), audited=True)
+        return Answer(201, await _write(ctx, replace(change, claim=claim), permission, None), audited=True)
     except (FhirError, LostRace) as refused:
         if isinstance(refused, Deadlocked) or (ctx.in_bundle and isinstance(refused, LostRace)):
             raise
@@ -273,7 +290,7 @@ async def _replace(
         return Answer(200, previous)
     change = replace(change, claim=await _new_claim(ctx, change, previous))
     created = previous is None or previous.body is None
-    return Answer(201 if created else 200, await _write(ctx, change, permission), audited=True)
+    return Answer(201 if created else 200, await _write(ctx, change, permission, previous), audited=True)
 
 
 async def _new_claim(ctx: Context, change: Change, previous: Version | None) -> Claim | None:
@@ -282,7 +299,7 @@ async def _new_claim(ctx: Context, change: Change, previous: Version | None) -> 
     if claim is None or (previous is not None and intake.is_claimed_by(previous, claim)):
         return None
     held = await store.holder(ctx, change.resource_type, claim)
-    if held and held[0] != change.id:
+    if held and held.id != change.id:
         raise Conflict(
             "RX-16: Another prescription has this identifier; use that one.",
             expression=f"{change.resource_type}.identifier",
@@ -339,7 +356,9 @@ async def _prepared(
     if findings:
         raise Malformed(issues=findings)
     named = await aside(size, lambda: references.literals(document))
-    patient = await rules.require(ctx, resource_type, resource_id, document, named, previous)
+    draft = rules.Draft(resource_type, resource_id, document, named, previous)
+    # A creation that waits until the end of its bundle would start the whole bundle again.
+    patient = await rules.require(ctx, draft, trusting=not ctx.in_bundle)
     identified = {**document, "id": resource_id}
     extracted = await aside(size, lambda: extract(resource_type, identified, base_url=ctx.settings.base_url))
     if patient and extracted.columns["patient"] is None:
@@ -350,7 +369,26 @@ async def _prepared(
     return Change(resource_type, resource_id, version, method, identified, extracted, refers=refers)
 
 
-async def _write(ctx: Context, change: Change, permission: Permission) -> Version:
+async def _write(ctx: Context, change: Change, permission: Permission, previous: Version | None) -> Version:
+    """Store a change.
+
+    Raises:
+        LostRace: somebody else was quicker.
+        Unprocessable: what it refers to, which was taken for granted, is not there.
+        Forbidden: it is outside of the granular scope that allowed it.
+    """
+    try:
+        return await _inside(ctx, change, permission)
+    except LostRace as lost:
+        if not ctx.in_bundle and not isinstance(lost, Deadlocked):
+            document = change.document or {}
+            named = references.literals(document)
+            draft = rules.Draft(change.resource_type, change.id, document, named, previous)
+            await rules.require(ctx, draft, trusting=False)
+        raise
+
+
+async def _inside(ctx: Context, change: Change, permission: Permission) -> Version:
     """Store a change; under a granular scope only when the new version is inside that scope too."""
     if permission.unrestricted:
         return await store.write(ctx, change)

@@ -33,6 +33,8 @@ MAX_BYTES = 32 * 1024 * 1024
 
 LOWER_BOUNDS = frozenset({"eq", "gt", "ge", "sa"})
 
+BOUNDS = frozenset({"gt", "ge", "sa", "lt", "le", "eb"})
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -188,6 +190,30 @@ def resumable(criteria: Iterable[Criterion]) -> bool:
         and criterion.parameter.store == "last_updated"
         and any(isinstance(one, Moment) and one.prefix in LOWER_BOUNDS for one in criterion.operands)
         for criterion in criteria
+    )
+
+
+def pulls(query: Query) -> bool:
+    """Whether a search asks only what has changed since an instant, in that order.
+
+    One plan serves all instants: the index of changes, read from there on until the page is full.
+    """
+    return (
+        resumable(query.criteria)
+        and all(is_bound(criterion) for criterion in query.criteria)
+        and all(sort.parameter.store == "last_updated" for sort in query.sort)
+        and not (query.includes or query.counts_only or query.total != "none")
+    )
+
+
+def is_bound(criterion: Criterion) -> bool:
+    """Whether a criterion is one bound on ``_lastUpdated``."""
+    return (
+        isinstance(criterion, Clause)
+        and criterion.parameter.store == "last_updated"
+        and len(criterion.operands) == 1
+        and isinstance(criterion.operands[0], Moment)
+        and criterion.operands[0].prefix in BOUNDS
     )
 
 

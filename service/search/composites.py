@@ -27,13 +27,17 @@ def pair(one: Parameter, first: Visit, second: Visit) -> Visit:
     """Index each first value together with each second value of the same element."""
 
     def visit(node: Any, rows: Rows) -> None:
-        left, right = Rows(rows.fhir_base), Rows(rows.fhir_base)
-        first(node, left)
+        right = Rows(rows.fhir_base)
         second(node, right)
+        if not (right.terms or right.quantities):
+            return
+        left = Rows(rows.fhir_base)
+        first(node, left)
+        tails = values(right)
         for head in values(left):
             named = key(one.code, head)
-            rows.terms.extend(term(f"{named}${tail}") for tail in values(right))
-            rows.quantities.extend((named, *quantity[1:]) for quantity in right.quantities)
+            rows.terms.extend([term(f"{named}${tail}") for tail in tails])
+            rows.quantities.extend([(named, *quantity[1:]) for quantity in right.quantities])
 
     return visit
 

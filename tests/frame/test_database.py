@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -85,3 +86,56 @@ async def test_a_session_has_a_time_limit_no_jit_and_the_plans_asked_for(
         assert await connection.fetchval("SHOW jit") == "off"
         assert await connection.fetchval("SHOW statement_timeout") == "30s"
     await opened.close()
+
+
+async def process_id(database: Database) -> int:
+    async with database.acquire() as connection:
+        return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+async def test_a_connection_that_was_ended_while_it_was_parked_is_not_lent_again(database: Database) -> None:
+    parked = await process_id(database)
+    other = await asyncpg.connect(database.dsn)
+    await other.execute("SELECT pg_terminate_backend($1)", parked)
+    await other.close()
+    for _ in range(database.size + 1):
+        with suppress(Unavailable):
+            assert await process_id(database) != parked
+    assert await process_id(database) == await process_id(database)
+
+
+async def test_a_transaction_that_was_left_open_is_not_lent_to_the_next(database: Database) -> None:
+    async with database.acquire() as connection:
+        await connection.execute("BEGIN")
+    async with database.acquire() as connection:
+        assert not connection.is_in_transaction()
+
+
+async def test_whoever_waits_gets_the_connection_that_comes_back(database_url: str) -> None:
+    small = await Database.open(database_url, max_size=1)
+    try:
+        async with asyncio.timeout(10):
+            found = await asyncio.gather(*(process_id(small) for _ in range(20)))
+        assert len(set(found)) == 1
+        assert small.lent == 0
+    finally:
+        await small.close()
+
+
+async def test_parked_connections_go_back_to_the_pool_after_a_while_and_at_the_end(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.database.PARKED_S", 0)
+    opened = await Database.open(database_url, max_size=2)
+    first = await process_id(opened)
+    assert opened.pool.get_idle_size() == 0
+    for _ in range(500):
+        if opened.pool.get_idle_size():
+            break
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        assert await process_id(opened) == first
+        async with opened.acquire():
+            closing = asyncio.create_task(opened.close())
+            await asyncio.sleep(0.01)
+        await closing

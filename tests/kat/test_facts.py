@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 
 from models.principal import OPERATOR
 from models.resource import table_name
-from service.kat.facts import gather
+from service.kat.facts import gather, granted
 from service.search.extract import extract
 
 BASE = "https://kat.example/fhir"
@@ -108,3 +109,39 @@ async def test_a_role_of_the_same_transaction_leads_to_its_stored_person(
     assert {"PractitionerRole/new", "PractitionerRole/role-rx", "Practitioner/prac-rx"} <= set(
         facts.resources
     )
+
+
+async def test_what_the_same_transaction_stores_is_not_looked_for(database_url, sound, resources):
+    closed = await asyncpg.connect(database_url)
+    await closed.close()
+    document = {**sound, "subject": {"reference": "Patient/new"}}
+    pending = {"Patient/new": resources["Patient/pat-1"]}
+    facts = await gather(closed, document, writer=OPERATOR, fhir_base=BASE, pending=pending)
+    assert facts.resources == pending
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"subject": {"reference": "Patient/pat-1", "display": "Anna"}},
+        {"subject": {"reference": "Patient/pat-1", "identifier": {"system": "urn:mrn", "value": "1"}}},
+        {"subject": {"identifier": {"system": "urn:mrn", "value": "1"}}},
+        {"subject": {"reference": "#p"}},
+        {"subject": {"reference": "Group/1"}},
+        {"medicationReference": {"reference": "Medication/loz"}},
+    ],
+)
+def test_nothing_is_granted_where_the_rules_compare_with_what_is_stored(sound, members):
+    assert granted({**sound, **members}, writer=OPERATOR, fhir_base=BASE) is None
+
+
+def test_nothing_is_granted_to_who_answers_for_a_prescriber(sound, as_client):
+    assert granted(sound, writer=as_client("prescriber"), fhir_base=BASE) is None
+
+
+def test_a_patient_who_is_only_named_is_granted_to_an_import(sound, as_client):
+    bare = {**sound, "subject": {"reference": f"{BASE}/Patient/pat-1"}}
+    for writer in (OPERATOR, as_client("ehr")):
+        facts = granted(bare, writer=writer, fhir_base=BASE)
+        assert facts is not None
+        assert set(facts.resources) == {"Patient/pat-1"}

@@ -5,6 +5,7 @@ After an intended change, replace the file by the text that the failing test sho
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -76,6 +77,41 @@ def test_only_searches_by_name_share_one_plan():
         return steady(query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test").criteria)
 
     assert [family for family in FAMILIES if is_steady(family)] == [FAMILIES[0], FAMILIES[1], FAMILIES[3]]
+
+
+@pytest.mark.parametrize(
+    ("family", "pulls"),
+    [
+        ("EpisodeOfCare?_lastUpdated=ge2026", True),
+        ("EpisodeOfCare?_lastUpdated=gt2026&_lastUpdated=lt2027&_count=50", True),
+        ("EpisodeOfCare?_lastUpdated=gt2026&_sort=-_lastUpdated", True),
+        ("EpisodeOfCare?_lastUpdated=lt2026", False),
+        ("EpisodeOfCare?_lastUpdated=2026", False),
+        ("EpisodeOfCare?_lastUpdated=ge2026,ge2027", False),
+        ("EpisodeOfCare?_lastUpdated=ge2026&status=active", False),
+        ("EpisodeOfCare?_lastUpdated=ge2026&_sort=date", False),
+        ("EpisodeOfCare?_lastUpdated=ge2026&_include=EpisodeOfCare:patient", False),
+        ("EpisodeOfCare?_lastUpdated=ge2026&_total=accurate", False),
+        ("EpisodeOfCare?_lastUpdated=ge2026&_summary=count", False),
+        ("EpisodeOfCare?_sort=_lastUpdated", False),
+    ],
+)
+def test_only_what_asks_for_changes_and_nothing_else_shares_a_plan(family, pulls):
+    resource_type, _, text = family.partition("?")
+    asked = query.parse(resource_type, parse_qsl(text), base_url="http://fhir.test", strict=True)
+    assert compiling.pulls(asked) is pulls
+
+
+async def test_the_plan_that_pulls_share_reads_the_index_of_changes_in_its_order(connection):
+    compiled = statement("EpisodeOfCare?_lastUpdated=ge2026&_count=50")
+    for setting in ("plan_cache_mode = force_generic_plan", "enable_seqscan = off"):
+        await connection.execute(f"SET LOCAL {setting}")
+    types = ", ".join("timestamptz" if type(one) is datetime else "bigint" for one in compiled.arguments)
+    values = ", ".join(f"'{one}'" for one in compiled.arguments)
+    await connection.execute(f"PREPARE pull ({types}) AS {compiled.sql}")
+    plan = [line[0].strip() for line in await connection.fetch(f"EXPLAIN EXECUTE pull ({values})")]
+    assert any("Index Scan using fhir_episode_of_care_by_change" in line for line in plan), plan
+    assert not any(line.startswith("->  Sort") and "last_updated" in line for line in plan), plan
 
 
 @pytest.mark.parametrize(
