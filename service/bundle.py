@@ -35,9 +35,9 @@ from service.kat.elements import text
 from service.operations.catalogue import OPERATIONS
 from service.perform import noted, perform
 from service.relinking import Places, links, rewritten
+from service.retries import ATTEMPTS, pause
 from service.store import LostRace
 from service.turns import in_turn
-from service.write import ATTEMPTS, pause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

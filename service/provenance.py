@@ -20,6 +20,7 @@ from models.document import parse
 from models.errors import BadRequest, FhirError, Malformed
 from service import conditional, store, write
 from service.interaction import Answer, Interaction, Name
+from service.retries import persistently
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -82,7 +83,7 @@ async def accompanied(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
             await record(ctx, ask, [answer])
             return answer
 
-    return await write.persistently(ctx, attempt)
+    return await persistently(ctx, attempt)
 
 
 async def _lock(ctx: Context, ask: Interaction) -> None:

@@ -10,8 +10,6 @@ Sources: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete, #co
 
 from __future__ import annotations
 
-import asyncio
-import random
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -37,6 +35,7 @@ from service.access import decide
 from service.aside import aside, weight
 from service.interaction import Answer, Name
 from service.patching import patched
+from service.retries import persistently
 from service.search.extract import extract
 from service.store import Change, Claim, Deadlocked, LostRace
 
@@ -48,12 +47,6 @@ if TYPE_CHECKING:
     from service.interaction import Interaction, Version
 
 _BY_CRITERIA = frozenset({Name.UPDATE, Name.PATCH, Name.DELETE})
-
-ATTEMPTS = 8
-"""Times an unconditional write is tried again after losing a race."""
-
-PAUSE_S = 0.005
-"""Longest pause before the second attempt; twice as long before each further one."""
 
 HIDDEN = (
     "There is no such resource for this access token, which may not choose the id of a new one; use POST."
@@ -119,26 +112,6 @@ async def _create_once(
         if not known:
             raise
         return known
-
-
-async def persistently(ctx: Context, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Try again after a lost race; whoever has joined a transaction leaves that to its beginner.
-
-    A second attempt needs a new stamp, or ``last_updated`` could go back along a resource's history.
-    """
-    for number in range(ATTEMPTS):
-        try:
-            return await attempt()
-        except LostRace:
-            if ctx.stamp is not None:
-                raise
-        await pause(number)
-    raise Conflict("Other writers were quicker, several times. Send the request again.")
-
-
-async def pause(number: int) -> None:
-    """Wait a moment by chance, so that those who have lost a race do not meet again at once."""
-    await asyncio.sleep(random.uniform(0, PAUSE_S * 2**number))  # noqa: S311 - no secret
 
 
 def criteria(ask: Interaction) -> conditional.Pairs | None:

@@ -104,6 +104,9 @@ async def fill(dsn: str) -> None:
             rows = (found.strings, found.dates, found.quantities, found.texts)
             for name, values in zip(INDEX_COLUMNS, rows, strict=True):
                 indexes[name] += [(kind, key, *value) for value in values]
+        # Otherwise a plan would depend on whether autovacuum came by before it was made.
+        for name in (*map(table_name, tables), *indexes):
+            await connection.execute(f"ALTER TABLE {name} SET (autovacuum_enabled = off)")
         for kind, rows_of_type in tables.items():
             await copy_rows(connection, table_name(kind), rows_of_type)
         await copy_indexes(connection, indexes)

@@ -24,6 +24,7 @@ from models.resource import table_name
 from service import contents, read, validate, write
 from service.access import decide
 from service.interaction import Answer, Interaction, Name
+from service.retries import ATTEMPTS
 from service.search.predicates import Builder
 from service.search.run import given_up
 
@@ -112,7 +113,7 @@ async def _relabelled(
     """Store the resource with other labels, again where somebody was quicker."""
     permission = decide.authorize(ctx.principal, "u", ask.resource_type, base_url=ctx.settings.base_url)
     sent = given.meta or {}
-    for _ in range(write.ATTEMPTS):
+    for _ in range(ATTEMPTS):
         stored = read.present(await read.newest(ctx, ask.resource_type, ask.id, permission))
         document = parse(((await contents.whole(ctx, stored)).body or "").encode())
         _require_valid(ask.resource_type, document, sent, given.place)

@@ -23,6 +23,7 @@ from service import contents, read, store, write
 from service import validate as shape
 from service.access import decide
 from service.interaction import Answer, Interaction, Name
+from service.retries import persistently
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -95,7 +96,7 @@ async def _findings(ctx: Context, tried: Interaction) -> list[Issue]:
         found[:] = await _refusals(ctx, tried)
         return Answer(200)
 
-    await write.persistently(ctx, attempt)
+    await persistently(ctx, attempt)
     return found
 
 
