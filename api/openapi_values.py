@@ -5,7 +5,8 @@
     string       anything but blanks    composite          parts joined with $
     special      place and distance
 
-Several values are joined with commas. An empty value says nothing and is ignored.
+Several values are joined with commas. An empty value says nothing and is ignored. A backslash stands before a
+comma, a dollar sign, a bar or a backslash that belongs to the value, and nowhere else.
 
 Source: https://hl7.org/fhir/R4/search.html#ptypes
 """
@@ -26,6 +27,7 @@ _NUMBER = r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,2}
 _LATITUDE = r"-?(90(\.0{0,20})?|[0-8]?[0-9](\.[0-9]{0,20})?)"
 _LONGITUDE = r"-?(180(\.0{0,20})?|(1[0-7][0-9]|[0-9]{1,2})(\.[0-9]{0,20})?)"
 _DISTANCE = r"[0-9]{1,20}(\.[0-9]{0,20})?"
+_ESCAPED = r"\\[\\$,|]"
 _LENGTH = "|".join(map(re.escape, UNITS))
 _LOOSE = frozenset({"token", "uri"})
 _CANONICAL = frozenset({"canonical", "uri"})
@@ -48,7 +50,7 @@ NAMES: Schema = {
 
 def schemas() -> dict[str, Schema]:
     """Describe the values of each kind of parameter that has no parts."""
-    anything = {"type": "string", "pattern": r"^[^\u0000]*$"}
+    anything = {"type": "string", "pattern": rf"^([^\\\u0000]|{_ESCAPED})*$"}
     kinds = ("date", "number", "quantity", "string", "reference", "special")
     return {_name("token"): anything, **{_name(kind): _list(_value(kind)) for kind in kinds}}
 
@@ -71,14 +73,14 @@ def _name(kind: str) -> str:
 
 def _value(kind: str, separators: str = ",") -> str:
     """Describe one value, which holds none of the separators."""
-    any_ = rf"[^{separators}\u0000]"
-    word = rf"[^{separators}|\u0000]"
+    any_ = rf"([^{separators}\\\u0000]|{_ESCAPED})"
+    word = rf"([^{separators}|\\\u0000]|{_ESCAPED})"
     of_kind = {
         "date": _PREFIX + _MOMENT,
         "number": _PREFIX + _NUMBER,
         "quantity": rf"{_PREFIX}{_NUMBER}(\|{word}*\|{word}*)?",
         "special": rf"{_LATITUDE}\|{_LONGITUDE}(\|({_DISTANCE}(\|({_LENGTH})?)?|\|{word}*)?)?",
-        "string": rf"{any_}*[^{separators}\u0000\s]{any_}*",
+        "string": rf"{any_}*[^{separators}\\\u0000\s]{any_}*",
         "reference": rf"([A-Za-z0-9.-]{{1,64}}|{any_}*[:/]{any_}*)",
     }
     return of_kind.get(kind, f"{any_}+")

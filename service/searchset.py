@@ -34,14 +34,7 @@ async def searchset(ctx: Context, asked: Query, page: Page, *, path: str) -> str
         name = uuid5(NAMESPACE_URL, found)
         entries.append(f'{{"fullUrl":"urn:uuid:{name}","resource":{found},"search":{{"mode":"outcome"}}}}')
     links = await _links(ctx, path, asked, page)
-    return bundle("searchset", _total(asked, page), links, entries)
-
-
-def _total(asked: Query, page: Page) -> int | None:
-    """Tell how many match: what was counted, or what is on the only page, unless no total is wanted."""
-    if page.total is not None or page.next or asked.cursor is not None or ("_total", "none") in asked.used:
-        return page.total
-    return sum(row.mode == "match" for row in page.rows)
+    return bundle("searchset", page.total, links, entries)
 
 
 def entries_of(base: str, rows: Iterable[Row]) -> list[str]:

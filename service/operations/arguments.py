@@ -63,7 +63,8 @@ def read(ask: Interaction, operation: Operation) -> Arguments:
     given = Arguments()
     known = {one.name: one for one in operation.parameters}
     for name, value in ask.query:
-        if name not in IGNORED:
+        # A parameter without a value says nothing, as in a search.
+        if name not in IGNORED and (value or name not in known):
             _take_text(given, known.get(name), name, value, f"http.{name}", operation)
     if ask.document is not None:
         _take_body(given, known, ask.document, operation)

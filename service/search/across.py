@@ -190,7 +190,7 @@ def keeps_plan(asked: Across, narrow: Narrow) -> bool:
     """
     lead = asked.lead
     names_many = any(name == TYPES for name, _ in lead.used) and len(asked.queries) > MAX_NAMED
-    if names_many or lead.cursor is not None or lead.includes or lead.total != "none" or lead.counts_only:
+    if names_many or lead.cursor is not None or lead.includes or lead.counts:
         return False
     held = [(*one.criteria, *(narrow(one.resource_type) or ())) for one in asked.queries]
     return all(selectivity.steady(criteria) or selectivity.confined(criteria) for criteria in held)

@@ -202,7 +202,7 @@ def pulls(query: Query) -> bool:
         resumable(query.criteria)
         and all(is_bound(criterion) for criterion in query.criteria)
         and all(sort.parameter.store == "last_updated" for sort in query.sort)
-        and not (query.includes or query.counts_only or query.total != "none")
+        and not (query.includes or query.counts)
     )
 
 

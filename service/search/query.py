@@ -68,6 +68,11 @@ class Query:
         """Whether only the number of matches is asked for."""
         return self.summary == "count" or self.count == 0
 
+    @property
+    def counts(self) -> bool:
+        """Whether all matches have to be counted."""
+        return self.counts_only or self.total not in {"", "none"}
+
 
 def parse(resource_type: str, pairs: Pairs, *, base_url: str, strict: bool = False) -> Query:
     """Read the parameters of a search.

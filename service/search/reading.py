@@ -336,8 +336,10 @@ class Reader:
             tails = self.operand_reader(second, name, "")(parts[1])
         except (ValueError, ArithmeticError):
             raise unreadable(name) from None
-        if any(bare(part).endswith("|") for part in (*heads, *tails)):
-            raise system_alone(name)
+        for component, part in zip(components, parts, strict=True):
+            # A bar of the code itself has a backslash before it, and parts nothing.
+            if component.kind == "token" and operands.split(part, "|")[1:] == [""]:
+                raise system_alone(name)
         keys = [composites.key(one.code, bare(head)) for head in heads]
         clauses = []
         for key in keys:

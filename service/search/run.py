@@ -93,7 +93,7 @@ async def count(
     connection: Connection, query: Query, narrow: Narrow, *, now: datetime | None = None
 ) -> int | None:
     """The number of matches, when it was asked for; see also ``told``."""
-    if query.total in {"", "none"} and not query.counts_only:
+    if not query.counts:
         return None
     statement = compiling.total(query, narrow, now=now)
     if statement is None:

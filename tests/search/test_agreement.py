@@ -58,8 +58,9 @@ def asked(drawn):
         yield "family", text.translate(ESCAPED)
         yield "family:exact", text.translate(ESCAPED)
         yield "family:contains", text.translate(ESCAPED)
-        if (part := text[1:-1]).strip():
-            yield "family:contains", part.translate(ESCAPED)
+        # Punctuation alone is looked for as it is, and of a name with anything else it is no part.
+        if any(character.isalnum() for character in text[1:-1]):
+            yield "family:contains", text[1:-1].translate(ESCAPED)
     for text in drawn["practitioner"]:
         yield "general-practitioner", text
         yield "general-practitioner", f"http://fhir.test/fhir/{text}"

@@ -295,6 +295,10 @@ async def test_a_composite_with_a_part_missing_is_refused(shelf, value):
     )
 
 
+async def test_a_bar_that_belongs_to_a_code_is_no_system_alone(shelf):
+    assert await shelf.find("Observation", r"component-code-value-concept=a\|$b") == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
