@@ -3,7 +3,7 @@
     token, uri   anything               date               prefix and date
     reference    id, Type/id, URL       number, quantity   prefix and number, |system|unit
     string       anything but blanks    composite          parts joined with $
-    special      place and distance
+    phonetic     a word or a number     special            place and distance
 
 Several values are joined with commas. An empty value says nothing and is ignored. A backslash stands before a
 comma, a dollar sign, a bar or a backslash that belongs to the value, and nowhere else.
@@ -51,7 +51,7 @@ NAMES: Schema = {
 def schemas() -> dict[str, Schema]:
     """Describe the values of each kind of parameter that has no parts."""
     anything = {"type": "string", "pattern": rf"^([^\\\u0000]|{_ESCAPED})*$"}
-    kinds = ("date", "number", "quantity", "string", "reference", "special")
+    kinds = ("date", "number", "quantity", "string", "sound", "reference", "special")
     return {_name("token"): anything, **{_name(kind): _list(_value(kind)) for kind in kinds}}
 
 
@@ -63,6 +63,8 @@ def of_parameter(resource_type: str, parameter: Parameter) -> Schema:
     if parameter.kind == "composite":
         first, second = (_value(known[code].kind, separators=",$") for code in parameter.components)
         return _list(rf"{first}\${second}")
+    if parameter.store == "sound":
+        return reference(_name("sound"))
     loose = parameter.kind in _LOOSE or any(path.data_type in _CANONICAL for path in parameter.paths)
     return reference(_name("token" if loose else parameter.kind))
 
@@ -81,6 +83,7 @@ def _value(kind: str, separators: str = ",") -> str:
         "quantity": rf"{_PREFIX}{_NUMBER}(\|{word}*\|{word}*)?",
         "special": rf"{_LATITUDE}\|{_LONGITUDE}(\|({_DISTANCE}(\|({_LENGTH})?)?|\|{word}*)?)?",
         "string": rf"{any_}*[^{separators}\\\u0000\s]{any_}*",
+        "sound": rf"{any_}*[A-Za-z0-9]{any_}*",
         "reference": rf"([A-Za-z0-9.-]{{1,64}}|{any_}*[:/]{any_}*)",
     }
     return of_kind.get(kind, f"{any_}+")
