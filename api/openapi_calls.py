@@ -110,6 +110,6 @@ def _query(one: Operation, given: Parameter, level: str) -> Json:
     if given.name == "on-demand":
         schema = {"type": "string", "enum": ["false"]}
     if given.kind == "token":
-        schema = values.of_parameter(one.types[0], parameters(one.types[0])[given.name])
+        schema = {**values.of_parameter(one.types[0], parameters(one.types[0])[given.name]), "minLength": 1}
     described = {"name": given.name, "in": "query", "description": given.meaning, "schema": schema}
     return {**described, "required": True} if given.required else described

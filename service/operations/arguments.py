@@ -63,8 +63,7 @@ def read(ask: Interaction, operation: Operation) -> Arguments:
     given = Arguments()
     known = {one.name: one for one in operation.parameters}
     for name, value in ask.query:
-        # A parameter without a value says nothing, as in a search.
-        if name not in IGNORED and (value or name not in known):
+        if name not in IGNORED:
             _take_text(given, known.get(name), name, value, f"http.{name}", operation)
     if ask.document is not None:
         _take_body(given, known, ask.document, operation)
