@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from service import postgres_user
+from service import postgres_memory, postgres_user
 from service.postgres_user import EmbeddedError
 
 VERSION = 18
@@ -39,8 +39,6 @@ PORT, SOCKET_DIRECTORY, STATUS = 3, 4, 7
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "''",
     "max_connections": "200",
-    "shared_buffers": "128MB",
-    "effective_cache_size": "1GB",
     "max_wal_size": "2GB",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -60,7 +58,7 @@ class Cluster:
 
     def __init__(self, path: Path, overrides: Mapping[str, str]) -> None:
         self.path = path
-        self._settings = {**SETTINGS, **overrides}
+        self._settings = {**SETTINGS, **postgres_memory.settings(), **overrides}
 
     def prepare(self) -> None:
         """Make the cluster if there is none, and refuse one that is not ours to use."""
