@@ -38,6 +38,7 @@ from service.patching import patched
 from service.retries import persistently
 from service.search.extract import extract
 from service.store import Change, Claim, Deadlocked, LostRace
+from service.validate.narrative import in_xhtml
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -244,7 +245,7 @@ async def patch(ctx: Context, ask: Interaction) -> Answer:
         whole = await contents.whole(ctx, previous)
         text = (whole.body or "").encode()
         ctx.size = max(ctx.size, len(text))
-        document = await aside(ctx.size, lambda: patched(parse(text), sent))
+        document = in_xhtml(await aside(ctx.size, lambda: patched(parse(text), sent)))
         await conditional.resolve_references(ctx, document)
         return await _replace(ctx, ask, document, previous, permission)
 
@@ -379,4 +380,4 @@ def _document(ask: Interaction) -> dict[str, Any]:
         raise Malformed(
             "The resourceType must be the type in the URL.", expression=f"{ask.resource_type}.resourceType"
         )
-    return dict(ask.document)
+    return in_xhtml(dict(ask.document))

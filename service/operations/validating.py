@@ -24,6 +24,7 @@ from service import validate as shape
 from service.access import decide
 from service.interaction import Answer, Interaction, Name
 from service.retries import persistently
+from service.validate.narrative import in_xhtml
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -67,7 +68,7 @@ async def validate(ctx: Context, ask: Interaction, given: Arguments) -> Answer:
 async def _subject(ctx: Context, ask: Interaction, given: Arguments) -> dict[str, Any]:
     """Return what was sent, or at an instance what is stored."""
     if given.resource is not None:
-        return given.resource
+        return in_xhtml(given.resource)
     if not ask.id:
         raise BadRequest(
             issues=[Issue("required", "Send the resource that is to be validated.", "Parameters.parameter")]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from html.entities import name2codepoint
+from typing import Any
 from xml.parsers import expat
 
 _XHTML = "http://www.w3.org/1999/xhtml"
@@ -31,6 +32,9 @@ _ACTIVE_STYLE = re.compile(
     r"url\s*\(|expression\s*\(|@import|behaviou?r\s*:|-moz-binding|\\|/\*", re.IGNORECASE
 )
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,7});")
+_NAMELESS = re.compile(r"\s*<div(?=[\s/>])(?![^>]*\sxmlns\s*=)")
+_PARTS = frozenset({"contained", "section"})
+"""Elements whose items have narratives of their own."""
 _XML_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _SAFE_ATTRIBUTES = _ATTRIBUTES - {"href", "cite", "longdesc", "usemap", "src", "style"}
 
@@ -56,6 +60,25 @@ def has_content(div: str) -> bool:
     except (_Refused, expat.ExpatError, ValueError):
         return True
     return content.shown
+
+
+def in_xhtml(document: dict[str, Any]) -> dict[str, Any]:
+    """Name XHTML's namespace in each narrative that leaves it out, as many clients do.
+
+    What is stored is then a narrative as FHIR has it. The document itself is not changed.
+    """
+    changed: dict[str, Any] = {}
+    text = document.get("text")
+    if (
+        isinstance(text, dict)
+        and isinstance(div := text.get("div"), str)
+        and (opening := _NAMELESS.match(div))
+    ):
+        changed["text"] = {**text, "div": f'<div xmlns="{_XHTML}"{div[opening.end() :]}'}
+    for name in _PARTS & document.keys():
+        if isinstance(items := document[name], list):
+            changed[name] = [in_xhtml(item) if isinstance(item, dict) else item for item in items]
+    return {**document, **changed} if changed else document
 
 
 class _Content:

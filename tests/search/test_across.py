@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from models.definitions import RESOURCE_TYPES
 from models.errors import BadRequest
+from service.database import SERVER_SETTINGS
 from service.search import across, compartments, cursors, query
 from service.search import compile as compiling
 from service.search.criteria import Clause, InPatient, everything
@@ -230,3 +232,25 @@ def test_pages_of_any_size_share_one_statement():
     few, many = (across.statement(of_a_patient(("_count", count)), everything) for count in ("2", "200"))
     assert few[0] == many[0]
     assert few[1] != many[1]
+
+
+@pytest.mark.parametrize(("in_transaction", "planned"), [(False, "generic"), (True, "custom")])
+async def test_a_kept_plan_is_used_from_the_start_and_changes_no_setting(
+    database_url, in_transaction, planned
+):
+    connection = await asyncpg.connect(database_url, server_settings=dict(SERVER_SETTINGS))
+    outer = connection.transaction()
+    try:
+        if in_transaction:
+            await outer.start()
+        for _ in range(3):
+            found = await across.search(connection, of_a_patient(), everything)
+            assert found.rows == ()
+        assert await connection.fetchval("SHOW plan_cache_mode") == "auto"
+        plans = await connection.fetchrow(
+            "SELECT generic_plans AS generic, custom_plans AS custom FROM pg_prepared_statements "
+            "WHERE statement LIKE '%WITH page AS%' AND statement NOT LIKE '%pg_prepared_statements%'"
+        )
+        assert {kind for kind, times in plans.items() if times} == {planned}
+    finally:
+        await connection.close()
