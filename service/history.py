@@ -22,7 +22,7 @@ import asyncpg
 
 from models.definitions import RESOURCE_TYPES
 from models.document import serialize
-from models.errors import Forbidden, NotFound, TooCostly
+from models.errors import Forbidden, NotFound
 from models.resource import table_name
 from service import contents, paging, store
 from service.access import decide
@@ -30,7 +30,7 @@ from service.history_parameters import Place, read_parameters
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
 from service.search import summary
-from service.search.run import ADVICE
+from service.search.run import given_up
 from service.search.settled import settled, with_horizon
 from service.searchset import bundle
 
@@ -158,7 +158,7 @@ async def _total(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str
     try:
         total: int = await ctx.connection.fetchval(sql, *values)
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+        raise given_up() from error
     return total
 
 

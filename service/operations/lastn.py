@@ -27,6 +27,7 @@ from service.search.criteria import Clause, Id
 from service.search.predicates import Builder
 from service.search.query import MAX_COUNT, Query
 from service.search.registry import parameters
+from service.search.settled import with_horizon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,15 +84,15 @@ async def _matches(ctx: Context, asked: Query, narrow: Narrow) -> Sequence[Any]:
     if where is None:
         return ()
     limit = build.argument(MAX_OBSERVATIONS + 1)
-    records = await ctx.connection.fetch(
+    sql = (
         "SELECT r.id, ARRAY(SELECT t FROM unnest(r.terms) t "
         "WHERE starts_with(t, 'code=') AND strpos(t, '|') > 0 AND right(t, 1) <> '|') AS kinds, "
         "CASE WHEN NOT EXISTS (SELECT FROM unnest(r.terms) t WHERE starts_with(t, 'code=')) "
         "THEN r.body::json #>> '{code,text}' END AS text "
         f"FROM {table_name(_TYPE)} r WHERE {' AND '.join(where)} "
-        f"ORDER BY r.date_start DESC NULLS LAST, r.id LIMIT {limit}",
-        *build.arguments,
+        f"ORDER BY r.date_start DESC NULLS LAST, r.id LIMIT {limit}"
     )
+    records = await ctx.connection.fetch(with_horizon(sql), *build.arguments)
     if len(records) > MAX_OBSERVATIONS:
         raise TooCostly(run.ADVICE)
     return records

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.kat.elements import children, text, texts
-from service.search.values import Interval, folded, interval, rank, term, token_term
+from service.search.values import Interval, folded, interval, normalized, rank, term, token_term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +68,8 @@ def person(document: dict[str, Any]) -> Person:
     birth = text(document, "birthDate")
     return Person(
         frozenset(_identifiers(document)),
-        frozenset(folded(family) for name in names if (family := text(name, "family"))),
-        frozenset(folded(given) for name in names for given in texts(name, "given")),
+        frozenset(normalized(family) for name in names if (family := text(name, "family"))),
+        frozenset(normalized(given) for name in names for given in texts(name, "given")),
         interval(birth) if birth else None,
         text(document, "gender") or "",
         frozenset(_telecoms(document)),

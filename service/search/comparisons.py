@@ -103,14 +103,12 @@ def string(build: Arguments, asked: Text, modifier: str, stem: str = "") -> str:
         return made_of(build, entries(asked, modifier), stem, at_end)
     if asked.words:
         return parted(build, asked.words)
+    if modifier not in {"exact", "equals"}:
+        return f"({beginning(build, 'i', asked.folded)})"
     narrowed = begins(build, "i", asked.folded)
     if modifier == "exact":
         return f"({narrowed} AND i.exact = {build.argument(asked.exact)})"
-    if modifier == "equals":
-        return f"({narrowed} AND i.value = {build.argument(asked.folded)})"
-    if len(asked.folded) > PREFIX_LENGTH:
-        narrowed += f" AND starts_with(i.value, {build.argument(asked.folded)})"
-    return f"({narrowed})"
+    return f"({narrowed} AND i.value = {build.argument(asked.folded)})"
 
 
 def begins(build: Arguments, alias: str, text: str) -> str:
@@ -120,13 +118,20 @@ def begins(build: Arguments, alias: str, text: str) -> str:
     return f"{alias}.prefix >= {least} AND {alias}.prefix < {most}"
 
 
+def beginning(build: Arguments, alias: str, text: str) -> str:
+    """A string begins with a text, of whatever length."""
+    if len(text) <= PREFIX_LENGTH:
+        return begins(build, alias, text)
+    return f"{begins(build, alias, text)} AND starts_with({alias}.value, {build.argument(text)})"
+
+
 def parted(build: Arguments, words: tuple[str, ...]) -> str:
     """Each word begins a part of a name, or goes on after words that do: ``Ann Arbor MI``."""
     same = "j.resource_type = i.resource_type AND j.parameter = i.parameter AND j.id = i.id"
-    found = [begins(build, "i", words[0])]
+    found = [beginning(build, "i", words[0])]
     for last in range(1, len(words)):
         runs = (" ".join(words[first : last + 1]) for first in range(last + 1))
-        begun = " OR ".join(f"({begins(build, 'j', run)})" for run in runs)
+        begun = " OR ".join(f"({beginning(build, 'j', run)})" for run in runs)
         found.append(f"EXISTS (SELECT FROM index_string j WHERE {same} AND ({begun}))")
     return f"({' AND '.join(found)})"
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from models.errors import BadRequest
 from models.resource import table_name
-from service.search import alphabet, crowds, includes, ordering, selectivity, spans
+from service.search import alphabet, crowds, includes, ordering, selectivity
 from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Narrow, everything
 from service.search.cursors import Cursor
 from service.search.ordering import Key
@@ -122,21 +122,10 @@ def rows(
     if selectivity.few(query.criteria):
         # OFFSET 0 keeps the planner from reading the table in the order of the answer instead.
         return f"FROM (SELECT * FROM {table} r WHERE {condition} OFFSET 0) r"
-    if parts := halves(build, query):
+    if parts := ordering.halves(build, query, keys):
         found = (f"(SELECT * FROM {table} r WHERE {condition} AND {part} {tail})" for part in parts)
         return f"FROM ({' UNION ALL '.join(found)}) r"
     return f"FROM {table} r WHERE {condition}"
-
-
-def halves(build: Builder, query: Query) -> tuple[str, ...]:
-    """Two conditions that part the rows so that an index serves each part; none where one serves all."""
-    if parts := spans.parts(build, query.criteria, query.resource_type):
-        return parts
-    keys = ordering.keys(query, resumable=resumable(query.criteria))
-    if (reached := ordering.reached(query, keys)) is None:
-        return ()
-    (date,) = keys
-    return f"{date.expression} <= {build.argument(reached, date.data_type)}", f"{date.expression} IS NULL"
 
 
 def total(query: Query, narrow: Narrow, *, now: datetime | None = None) -> Statement | None:

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 COMPARED = (Text, Amount, Moment, Present)
 """Operands that are compared with rows, or with terms, that bear the parameter's name."""
 
+SEVERAL = ":"
+"""Follows the mark of contained resources where one parameter refers to several of a type."""
+
 
 def stem(code: str, resource_type: str) -> str:
     """Begin the names of what is indexed of contained resources of a type, and mark that there is one."""
@@ -55,12 +58,17 @@ def stem(code: str, resource_type: str) -> str:
 def add(rows: Rows, document: dict[str, Any], read: Callable[[str, dict[str, Any]], Extracted]) -> None:
     """Index each contained resource under the parameters whose references lead to it."""
     held = {one.get("id"): one for one in document.get("contained", ())}
+    met: set[str] = set()
     for one, key in dict.fromkeys(rows.contained):
         target = held.get(key, {})
         resource_type = target.get("resourceType")
         if resource_type in RESOURCE_TYPES and resource_type in targets(one):
             bare = {name: value for name, value in target.items() if name != "contained"}
-            add_one(rows, stem(one.code, resource_type), resource_type, read(resource_type, bare))
+            named = stem(one.code, resource_type)
+            if named in met:
+                rows.terms.append(named + SEVERAL)
+            met.add(named)
+            add_one(rows, named, resource_type, read(resource_type, bare))
 
 
 def add_one(rows: Rows, named: str, resource_type: str, found: Extracted) -> None:
@@ -85,16 +93,25 @@ def within(criterion: Criterion, named: str) -> Criterion | None:
     match criterion:
         case Clause():
             return clause(criterion, named)
-        case Missing(parameter=one):
+        case Missing(parameter=one) if one.store not in {"last_updated", "place", "text"}:
             return beside(named, replace(criterion, parameter=renamed(one, named)))
         case AllOf(criteria=criteria) | AnyOf(criteria=criteria) if criteria:
-            parts = [within(each, named) for each in criteria]
-            return replace(criterion, criteria=tuple(filter(None, parts))) if all(parts) else None
+            parts = [part for each in criteria if (part := within(each, named)) is not None]
+            if len(parts) < len(criteria):
+                return None
+            if isinstance(criterion, AllOf) and len(parts) > 1:
+                parts.append(alone(named))
+            return replace(criterion, criteria=tuple(parts))
         case Not(criterion=inner):
             negated = within(inner, named)
             return beside(named, Not(negated)) if negated is not None else None
-        case Chain() | Has() | _:
+        case Chain() | Has() | Missing() | _:
             return None
+
+
+def alone(named: str) -> Clause:
+    """One parameter refers to no more than one: else nobody knows of which of them a value is."""
+    return Clause(Parameter(named, "token", "", "terms"), (Term(named + SEVERAL),), "not")
 
 
 def clause(asked: Clause, named: str) -> Criterion | None:

@@ -17,13 +17,17 @@ an index has, and for a search that nothing else narrows but terms and dates, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from models.resource import table_name
 from service.search import comparisons, selectivity, spans
-from service.search.criteria import Clause, Criterion, Moment, Term, Text, Words
-from service.search.ordering import LAST_UPDATED, Key
+from service.search.criteria import AllOf, AnyOf, Clause, Criterion, Moment, Term, Text, Words
+from service.search.ordering import LAST_UPDATED, Key, halves, reached
 from service.search.predicates import MAX_ALTERNATIVES, Builder, literal
 from service.search.query import Query
+
+Ordered: TypeAlias = Callable[[str, int | str], str]
+"""Writes the first rows in an order, of a condition and a number."""
 
 FEW = 200
 """So many names are looked up and put in order sooner than a sample is looked at."""
@@ -77,6 +81,9 @@ def is_shared(clause: Clause) -> bool:
 
 def is_plain(criterion: Criterion) -> bool:
     """Whether a row alone tells whether a criterion holds, which must not leave few rows, as a day does."""
+    if isinstance(criterion, AllOf | AnyOf):
+        # So a scope of the access token narrows: any of them, and all that one of them says.
+        return criterion != AnyOf(()) and all(map(is_plain, criterion.criteria))
     if not isinstance(criterion, Clause) or not 0 < len(criterion.operands) <= MAX_ALTERNATIVES:
         return False
     if all(isinstance(one, Moment) and one.prefix != "eq" for one in criterion.operands):
@@ -110,7 +117,7 @@ def rows(
     kind, order, limit = query.resource_type, *tail.split(" LIMIT ")
     *rest, begins = (*where, "TRUE") if query.cursor is None else where
     bounding = (build.holds(one, kind, "r") for one in query.criteria if bounds(one, keys))
-    first = ordered(build, query, keys, " AND ".join([begins, *bounding]), order)
+    first, found_first = both_ways(build, query, keys, " AND ".join([begins, *bounding]), order)
     probes = (build.matches(one, kind, by_id=True) for one in crowd)
     held = " AND ".join([*rest, *(f"(SELECT TRUE {probe} AND i.id = r.id LIMIT 1)" for probe in probes)])
     full = "(SELECT is_full FROM page)"
@@ -131,20 +138,29 @@ def rows(
         f"({first('(SELECT matches FROM sample)', build.argument(reach))}) r WHERE {held} {tail}), "
         f"page AS MATERIALIZED (SELECT count(*) = {limit} AS is_full FROM walk) "
         f"SELECT * FROM walk WHERE {full} UNION ALL "
-        f"({first(' AND '.join([*rest, f'NOT {full}', matching]), limit)})) r"
+        f"({found_first(' AND '.join([*rest, f'NOT {full}', matching]), limit)})) r"
     )
 
 
-def ordered(
+def both_ways(
     build: Builder, query: Query, keys: Sequence[Key], place: str, order: str
-) -> Callable[[str, int | str], str]:
+) -> tuple[Ordered, Ordered]:
+    """Make what writes the first rows in the order: to walk along, and found by their ids."""
+    kind = query.resource_type
+    by_date = bool(keys) and keys[0].expression == f"r.{spans.column(kind)}"
+    parts = halves(build, query, keys) if by_date else ()
+    # What is found by its id needs no index of dates, so a later page has no parts there.
+    found = () if reached(query, keys) else parts
+    return ordered(kind, place, order, parts), ordered(kind, place, order, found)
+
+
+def ordered(resource_type: str, place: str, order: str, parts: Sequence[str]) -> Ordered:
     """Write the first rows in the order, given what else must hold and their number.
 
-    In the order of dates with a lower bound, they come from both indexes of dates; see ``spans``.
+    In the order of dates they come in ``parts``, where one index does not serve all: with a lower bound, see
+    ``spans``; and on a later page, which goes on to those without a date.
     """
-    rows = f"SELECT * FROM {table_name(query.resource_type)} r WHERE {place}"
-    by_date = bool(keys) and keys[0].expression == f"r.{spans.column(query.resource_type)}"
-    parts = spans.parts(build, query.criteria, query.resource_type) if by_date else ()
+    rows = f"SELECT * FROM {table_name(resource_type)} r WHERE {place}"
 
     def first(condition: str, count: int | str) -> str:
         if not parts:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -95,7 +95,8 @@ class Expression:
     resource_type: str
     text: str
     at: int = 0
-    comparisons: int = 0
+    comparisons: set[int] = field(default_factory=set)
+    """Where they are; one behind a reference is read for every type that this may lead to."""
 
     def alternatives(self, depth: int) -> Criterion:
         """Read parts joined by ``and`` and ``or``."""
@@ -156,9 +157,10 @@ class Expression:
 
     def comparison(self) -> Criterion:
         """Read ``path operator value``."""
-        self.comparisons += 1
-        if self.comparisons > MAX_COMPARISONS:
+        self.comparisons.add(self.at)
+        if len(self.comparisons) > MAX_COMPARISONS:
             raise BadRequest(f"A _filter of more than {MAX_COMPARISONS} comparisons is not supported.")
+        self.reader.spent.hop("")
         path, operator = self.take(PATH), self.take(WORD)
         value = self.value()
         if operator == "ne":

@@ -13,6 +13,7 @@ Source: https://hl7.org/fhir/R4/search.html#sort
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.resource import BY_DATE
@@ -118,7 +119,7 @@ def after(build: Builder, ordered: tuple[Key, ...], cursor: Cursor) -> str:
     return lexicographic(build, ordered, values, operator, cursor)
 
 
-def reached(query: Query, ordered: tuple[Key, ...]) -> Value:
+def reached(query: Query, ordered: Sequence[Key]) -> Value:
     """Return the date after which a page of a list newest first goes on, where rows may be without one."""
     cursor = query.cursor
     if cursor is None or cursor.backwards or len(ordered) != 1:
@@ -126,6 +127,16 @@ def reached(query: Query, ordered: tuple[Key, ...]) -> Value:
     (one,) = ordered
     dated = one.expression == f"r.{spans.column(query.resource_type)}"
     return read_key(cursor.keys[0], one.data_type) if dated and one.nullable and one.descending else None
+
+
+def halves(build: Builder, query: Query, ordered: Sequence[Key]) -> tuple[str, ...]:
+    """Two conditions that part the rows so that an index serves each part; none where one serves all."""
+    if parts := spans.parts(build, query.criteria, query.resource_type):
+        return parts
+    if (at := reached(query, ordered)) is None:
+        return ()
+    (date,) = ordered
+    return f"{date.expression} <= {build.argument(at, date.data_type)}", f"{date.expression} IS NULL"
 
 
 def row_comparison(

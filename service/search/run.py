@@ -201,6 +201,8 @@ async def iterated(
     iterating = [include for include in query.includes if include.iterate]
     frontier = list(rows)
     for _ in range(MAX_ROUNDS if iterating else 0):
+        if len(found) - query.count > MAX_INCLUDED:
+            break
         fresh = await step(connection, iterating, narrow, frontier, now=now)
         frontier = [row for row in fresh if (row.resource_type, row.id) not in found]
         found |= {(row.resource_type, row.id): row for row in frontier}

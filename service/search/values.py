@@ -105,7 +105,7 @@ def normalized(text: str) -> str:
 
     What has nothing else keeps it.
     """
-    kept = folded(text)
+    kept = folded(text) or " ".join(text.casefold().split())
     return kept if MARKED.search(kept) is None else " ".join(kept.translate(MARKS).split()) or kept
 
 

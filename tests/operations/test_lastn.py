@@ -71,6 +71,7 @@ def test_search_parameters_choose_first(client, url, patient, observe):
     assert resources(client.get(f"{url}&category=survey")) == [survey]
     assert resources(client.get(f"{url}&date=lt2026-01-02")) == [survey]
     assert resources(client.get(f"{url}&code=b")) == []
+    assert resources(client.get(f"{url}&_lastUpdated=gt2999-01-01")) == []
     body = parameters(
         subject__valueString=f"Patient/{patient['id']}", category__valueCode="survey", max__valueInteger=1
     )

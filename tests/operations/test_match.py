@@ -98,6 +98,23 @@ def test_case_accents_and_another_family_name_do_not_hide_anybody(client, known)
     assert graded(answer) == [(known["id"], "possible")]
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("O'Brien-{} Smith", "O'Brien-{} Smith"),
+        ("O\u2019Brien {}", "OBRIEN-{}"),
+        ("St. {}", "St {}"),
+    ],
+)
+def test_punctuation_does_not_hide_anybody(client, store, name, asked):
+    unique = uuid4().hex
+    given, birth = ["Mary-Ann"], "1980-05-17"
+    known = store("Patient", name=[{"family": name.format(unique), "given": given}], birthDate=birth)
+    described = {"resourceType": "Patient", "birthDate": birth}
+    described["name"] = [{"family": asked.format(unique), "given": given}]
+    assert graded(ask(client, described)) == [(known["id"], "probable")]
+
+
 def test_a_contradiction_keeps_a_match_from_being_certain(client, known):
     answer = ask(client, described(known, "identifier", "name", birthDate="1990-01-01"))
     assert [told for _, told in graded(answer)] == ["probable"]

@@ -106,7 +106,7 @@ def normalized(text: str) -> str:
     """Without punctuation too, where there is anything else."""
     bare = folded(text).translate(STROKES).translate(LIGATURES)
     bare = BETWEEN_WORDS.sub(" ", WITHIN_WORDS.sub("", bare))
-    return " ".join(bare.split()) or folded(text)
+    return " ".join(bare.split()) or folded(text) or " ".join(text.casefold().split())
 
 
 def strings(node: Node) -> Iterator[str]:

@@ -76,11 +76,52 @@ async def test_a_contained_resource_is_found_by_a_chain_only(orders):
     }
 
 
+@pytest.mark.parametrize("prefix", ["", "patient=p&"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("location.near:missing=true", ["away"]),
+        ("location.near:missing=false", []),
+        ("location.near=0|0|9", []),
+        ("location._content:missing=true", ["away"]),
+        ("location._lastUpdated:missing=false", ["away"]),
+        ("location.name:missing=false", ["away", "here"]),
+    ],
+)
+async def test_what_is_not_indexed_of_a_contained_resource_is_not_asked_of_it(shelf, prefix, text, expected):
+    room = {"resourceType": "Location", "id": "room", "name": "Room 1"}
+    visit = {"resourceType": "Encounter", "subject": {"reference": "Patient/p"}}
+    inside, outside = ([{"location": {"reference": place}}] for place in ("#room", "Location/room"))
+    await shelf.put(visit | {"id": "here", "contained": [room], "location": inside})
+    await shelf.put(visit | {"id": "away", "location": outside})
+    await shelf.put(room)
+    assert await shelf.find("Encounter", prefix + text) == expected
+
+
 async def test_a_filter_looks_into_contained_resources_too(orders):
     found = await orders.matching("MedicationRequest", "_filter", "medication.code eq ket")
     assert found == ["inside", "outside"]
     found = await orders.matching("MedicationRequest", "_filter", "medication.code ne ket")
     assert found == []
+
+
+async def test_what_is_said_of_one_contained_resource_is_not_found_in_two(shelf):
+    def carer(key, family, given):
+        name = [{"family": family, "given": [given]}]
+        return {"resourceType": "Practitioner", "id": key, "name": name}
+
+    both = [carer("a", "Adler", "Kim"), carer("b", "Berg", "Lou")]
+    for key, held in (("one", both[:1]), ("two", both), ("again", both[:1] * 2)):
+        refs = [{"reference": f"#{one['id']}"} for one in held]
+        patient = {"resourceType": "Patient", "id": key, "contained": held, "generalPractitioner": refs}
+        await shelf.put(patient)
+
+    async def found(text):
+        return await shelf.matching("Patient", "_filter", text)
+
+    assert await found("general-practitioner[family eq adler].given eq lou") == []
+    assert await found("general-practitioner[family eq adler].given eq kim") == ["again", "one"]
+    assert await found("general-practitioner.given eq lou") == ["two"]
 
 
 async def test_what_a_resource_no_longer_contains_is_not_found(orders):

@@ -124,7 +124,9 @@ async def cared_for(people):
         refs = [{"reference": f"Practitioner/{carer}"} for carer in carers]
         await people.put({"resourceType": "Patient", "id": key, "generalPractitioner": refs})
     seen = {"resourceType": "Observation", "id": "seen", "subject": {"reference": "Patient/two"}}
-    await people.put(seen)
+    await people.put(seen | {"status": "final", "code": {"coding": [{"code": "x"}]}})
+    told = {"resourceType": "Provenance", "id": "told", "target": [{"reference": "Observation/seen"}]}
+    await people.put(told)
     return people
 
 
@@ -148,6 +150,8 @@ async def cared_for(people):
             "patient[_id eq two and general-practitioner[family eq adler].given eq lou]._id pr true",
             ["seen"],
         ),
+        ("Provenance", "target[_id eq seen and status eq final].code eq x", ["told"]),
+        ("Provenance", "target[_id eq seen and status eq amended].code eq x", []),
     ],
 )
 async def test_what_is_said_in_brackets_holds_for_the_same_resource(cared_for, resource_type, text, expected):

@@ -17,12 +17,14 @@ import pytest
 import seeded_kit
 
 from service.database import SERVER_SETTINGS
-from service.search import across, compartments, query
+from service.search import across, compartments, cursors, query
 from service.search import compile as compiling
 from service.search.criteria import everything
 
 PLANS = Path(__file__).with_name("plans")
 EMBEDDED = 18
+
+PLACE = cursors.write(backwards=False, keys=["2026-03-03T00:00:00+00:00"], row_id="n7")
 
 FAMILIES = {
     "patient_and_token": "MedicationRequest?patient=p7&status=active",
@@ -56,6 +58,7 @@ FAMILIES = {
     "two_words": "DocumentReference?_content=nausea word77",
     "common_word": "DocumentReference?_content=nausea",
     "common_word_newest_first": "DocumentReference?_content=nausea&_sort=-date",
+    "common_word_next_page": f"DocumentReference?_content=nausea&_sort=-date&_page={PLACE}",
     "common_word_last_changed_first": "DocumentReference?_content=nausea&_sort=-_lastUpdated",
     "common_word_and_status": "DocumentReference?_content=nausea&status=current&_sort=-date",
     "common_word_since_oldest_first": "DocumentReference?_content=nausea&date=ge2026-11-20&_sort=date",

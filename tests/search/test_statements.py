@@ -13,7 +13,7 @@ import pytest
 
 from service.search import compile as compiling
 from service.search import cursors, query
-from service.search.criteria import everything
+from service.search.criteria import AllOf, AnyOf, everything
 from service.search.selectivity import steady
 
 GOLDEN = Path(__file__).with_name("statements.sql")
@@ -126,6 +126,7 @@ async def test_the_plan_that_pulls_share_reads_the_index_of_changes_in_its_order
         ("Observation?_content=w&_sort=-date,-_lastUpdated", False),
         ("Observation?_content=w&_sort=code", False),
         ("Observation?_content=w&code=c7", True),
+        ("Observation?_content=w&_type=Observation", True),
         ("Observation?_content=w&_content=v&status:not=final", True),
         ("Patient?family:contains=a&general-practitioner=Practitioner/1", True),
         ("Observation?_content=w&patient=1", False),
@@ -158,7 +159,9 @@ def test_rows_are_probed_only_in_the_order_of_an_index_and_where_terms_and_dates
 def test_a_scope_counts_as_a_criterion(scope, condition, walks):
     def narrow(resource_type):
         asked = scope if resource_type == "Observation" else ""
-        return query.clauses(resource_type, asked, base_url="http://fhir.test")
+        held = query.clauses(resource_type, asked, base_url="http://fhir.test")
+        # As ``service/access/decide.py`` says what a scope allows.
+        return (AnyOf((AllOf(held),)),) if held else ()
 
     found = statement("Observation?_content=w&_sort=-date", narrow)
     assert ("walk AS MATERIALIZED" in found.sql) is walks
