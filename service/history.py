@@ -22,7 +22,7 @@ import asyncpg
 
 from models.definitions import RESOURCE_TYPES
 from models.document import serialize
-from models.errors import Forbidden, NotFound, TooCostly
+from models.errors import Forbidden, NotFound
 from models.resource import table_name
 from service import contents, paging, store
 from service.access import decide
@@ -30,7 +30,7 @@ from service.history_parameters import Place, read_parameters
 from service.interaction import Answer, Interaction, Version
 from service.search import compile as compiled
 from service.search import summary
-from service.search.run import ADVICE
+from service.search.run import given_up
 from service.search.settled import settled, with_horizon
 from service.searchset import bundle
 
@@ -104,7 +104,11 @@ async def _exists(ctx: Context, ask: Interaction, permission: Permission) -> boo
 async def _rows(
     ctx: Context, ask: Interaction, asked: Asked, sources: dict[str, Permission]
 ) -> tuple[list[Told], bool]:
-    """Read a page in the order of reading, and tell whether there is more."""
+    """Read a page in the order of reading, and tell whether there is more.
+
+    Raises:
+        TooCostly: the database gave up.
+    """
     values: list[Any] = []
     newer = asked.place.newer if asked.place else asked.ascending
     order = "ASC" if newer else "DESC"
@@ -116,7 +120,10 @@ async def _rows(
     ]
     sql = f"SELECT * FROM ({' UNION ALL '.join(branches)}) AS changes {tail}"  # noqa: S608 - as above
     sql = compiled.measured(sql, _COLUMNS, f"last_updated {order}, seq {order}")
-    records = await ctx.connection.fetch(sql, *values)
+    try:
+        records = await ctx.connection.fetch(sql, *values)
+    except asyncpg.QueryCanceledError as error:
+        raise given_up() from error
     rows = [
         Told(Version(*(one[name] for name in _MEMBERS)), one["seq"], one["created"])
         for one in compiled.fitting(records[: asked.count])
@@ -158,7 +165,7 @@ async def _total(ctx: Context, ask: Interaction, asked: Asked, sources: dict[str
     try:
         total: int = await ctx.connection.fetchval(sql, *values)
     except asyncpg.QueryCanceledError as error:
-        raise TooCostly(ADVICE) from error
+        raise given_up() from error
     return total
 
 
