@@ -30,6 +30,8 @@ from sqlmodel import SQLModel
 
 from models.document import serialize
 from models.resource import table_name
+from service.access.decide import GUARDED
+from service.search.links import REFERS
 from service.search.registry import parameters as search_parameters
 from service.search.values import ALWAYS, NEVER
 
@@ -268,6 +270,9 @@ def _row(p: dict[str, str], columns: dict[str, str], shape: Shape, source: str) 
     SELECT {p["id"]}, {", ".join(values.values())} FROM {source} ON CONFLICT DO NOTHING RETURNING patient)"""  # noqa: S608
     if shape.deletes:  # whose record it was stays known, so that the tombstone is shown to the same people
         values["patient"] = f"coalesce({table}.patient, {values['patient']})"
+        if shape.resource_type == GUARDED:
+            kept = f"SELECT t FROM unnest({table}.terms) t WHERE starts_with(t, '{REFERS}')"  # noqa: S608
+            values["terms"] = f"{values['terms']} || ARRAY({kept})"
     changes = ", ".join(f"{_quoted(name)} = {value}" for name, value in values.items())
     return f"""stored AS (UPDATE {table} SET {changes} FROM {source}
     WHERE {table}.id = {p["id"]} AND {table}.version = {p["version"]} - 1
