@@ -362,13 +362,18 @@ async def _write(ctx: Context, change: Change, permission: Permission, previous:
 
 
 async def _inside(ctx: Context, change: Change, permission: Permission) -> Version:
-    """Store a change; under a granular scope only when the new version is inside that scope too."""
-    if permission.unrestricted:
+    """Store a change; under a granular scope only when the new version is inside that scope too.
+
+    An identifier is claimed before it is known whether the version is stale: in a transaction, so that who
+    loses the race leaves no claim behind. A creation under a new id cannot be stale.
+    """
+    if permission.unrestricted and (change.claim is None or change.method == "POST"):
         return await store.write(ctx, change)
     async with store.transaction(ctx):
         stored = await store.write(ctx, change)
-        await store.flush(ctx)
-        await read.require_inside(ctx, change.resource_type, change.id, permission)
+        if not permission.unrestricted:
+            await store.flush(ctx)
+            await read.require_inside(ctx, change.resource_type, change.id, permission)
         return stored
 
 
