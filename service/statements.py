@@ -102,6 +102,8 @@ class Shape:
     """What distinguishes one write statement of a type from another.
 
     ``refers`` are the types of what must be there, each with whether it is one resource only.
+    ``contained`` tells that the version before may have held contained resources, whose names and dates are
+    indexed with it.
     """
 
     resource_type: str
@@ -112,6 +114,7 @@ class Shape:
     indexes: tuple[str, ...]
     refers: tuple[tuple[str, bool], ...] = ()
     keeps: bool = False
+    contained: bool = False
 
 
 @cache
@@ -127,7 +130,7 @@ def type_columns(resource_type: str) -> tuple[tuple[str, str], ...]:
 
 @cache
 def index_tables(resource_type: str) -> tuple[str, ...]:
-    """List the index tables in which resources of a type may have rows."""
+    """List the index tables in which resources of a type have rows of their own."""
     stores = {one.store for one in search_parameters(resource_type).values()}
     held = {_STORED_IN[store] for store in stores & _STORED_IN.keys()} | {"index_text"}
     return tuple(table for table in INDEX_COLUMNS if table in held)
@@ -178,7 +181,8 @@ def write_statement(shape: Shape) -> str:
     parts.append(_row(p, columns, shape, source))
     parts.append(_history(p, shape))
     if not shape.creates:
-        parts.extend(_old_rows(p, shape.resource_type, index_tables(shape.resource_type)))
+        tables = tuple(INDEX_COLUMNS) if shape.contained else index_tables(shape.resource_type)
+        parts.extend(_old_rows(p, shape.resource_type, tables))
     parts.extend(_indexes(parameters, p, shape))
     if shape.keeps:
         parts.append(_kept(parameters, p, shape))

@@ -261,7 +261,8 @@ async def _replace(
         if ctx.stamp is not None:
             await store.hold(ctx, previous)
         return Answer(200, previous)
-    change = replace(change, claim=await _new_claim(ctx, change, previous))
+    claim, contained = await _new_claim(ctx, change, previous), store.contains(previous)
+    change = replace(change, claim=claim, contained=contained)
     created = previous is None or previous.body is None
     return Answer(201 if created else 200, await _write(ctx, change, permission, previous), audited=True)
 
@@ -298,7 +299,9 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
         if previous is None or previous.body is None:
             return Answer(204)
         await rules.may_delete(ctx, ask.resource_type, previous)
-        change = Change(ask.resource_type, ask.id, previous.version + 1, "DELETE")
+        change = Change(
+            ask.resource_type, ask.id, previous.version + 1, "DELETE", contained=store.contains(previous)
+        )
         async with store.transaction(ctx):
             stored = await store.write(ctx, change)
             await integrity.after_deletion(ctx, ask.resource_type, ask.id)
