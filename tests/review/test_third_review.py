@@ -171,3 +171,22 @@ def test_a_history_that_takes_too_long_is_given_up_with_advice_and_audited(
     assert (issue["code"], "narrow it" in issue["details"]["text"]) == ("too-costly", True)
     told = practice.vault.fetch("SELECT status FROM audit_record WHERE request_id = $1", request_id)
     assert [row["status"] for row in told] == [503]
+
+
+def test_a_write_that_waits_too_long_is_audited_as_refused(
+    operator: httpx.Client, practice: practice_kit.Practice
+) -> None:
+    request_id = str(uuid4())
+    sent = operator.post("/Patient", json=practice_kit.patient()).json()
+
+    def ask() -> httpx.Response:
+        headers = {"X-Request-Id": request_id}
+        return operator.put(f"/Patient/{sent['id']}", json={**sent, "gender": "other"}, headers=headers)
+
+    held = f"SELECT FROM fhir_patient WHERE id = '{sent['id']}' FOR UPDATE"
+    answer = asyncio.run(waiting(practice.server.database_url, held, CANCEL, ask))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["issue"][0]["code"] == "too-costly"
+    told = practice.vault.fetch("SELECT status FROM audit_record WHERE request_id = $1", request_id)
+    assert [row["status"] for row in told] == [503]
+    assert operator.get(f"/Patient/{sent['id']}").headers["etag"] == 'W/"1"'
