@@ -10,7 +10,8 @@
     audited  the audit record of this very write
 
 Each part selects FROM the parts before it, so that a lost claim, a stale version or the loss of what is
-referred to stores nothing at all and the statement returns no row. Texts are built from the tables' own
+referred to stores nothing at all and the statement returns no row. Only the claim of a stale version would
+stay: an update that claims is rolled back (``service/write.py``). Texts are built from the tables' own
 column names, never from input, and kept; values travel as parameters.
 
 Why the clock: a reader of changes stops before the first transaction under way. That loses nothing only if
