@@ -104,7 +104,11 @@ async def _exists(ctx: Context, ask: Interaction, permission: Permission) -> boo
 async def _rows(
     ctx: Context, ask: Interaction, asked: Asked, sources: dict[str, Permission]
 ) -> tuple[list[Told], bool]:
-    """Read a page in the order of reading, and tell whether there is more."""
+    """Read a page in the order of reading, and tell whether there is more.
+
+    Raises:
+        TooCostly: the database gave up.
+    """
     values: list[Any] = []
     newer = asked.place.newer if asked.place else asked.ascending
     order = "ASC" if newer else "DESC"
@@ -116,7 +120,10 @@ async def _rows(
     ]
     sql = f"SELECT * FROM ({' UNION ALL '.join(branches)}) AS changes {tail}"  # noqa: S608 - as above
     sql = compiled.measured(sql, _COLUMNS, f"last_updated {order}, seq {order}")
-    records = await ctx.connection.fetch(sql, *values)
+    try:
+        records = await ctx.connection.fetch(sql, *values)
+    except asyncpg.QueryCanceledError as error:
+        raise given_up() from error
     rows = [
         Told(Version(*(one[name] for name in _MEMBERS)), one["seq"], one["created"])
         for one in compiled.fitting(records[: asked.count])

@@ -19,6 +19,7 @@ from models.errors import FhirError, MethodNotAllowed, TooCostly
 from service import capability, contents, history, provenance, read, write
 from service.audit import AuditEntry
 from service.context import utc_now
+from service.database import translated
 from service.interaction import Answer, Interaction, Name, Target
 from service.operations import deeds
 from service.search.compile import MAX_BYTES
@@ -65,14 +66,19 @@ async def perform(ctx: Context, ask: Interaction) -> Answer:
 
 
 async def noted(ctx: Context, ask: Interaction, deed: Deed) -> Answer:
-    """Do a deed, complete its answer, and note who asked for it and how it ended."""
+    """Do a deed, complete its answer, and note who asked for it and how it ended.
+
+    What the database has refused becomes an answer only where its connection is given back.
+    """
     ctx.told = ()
     try:
         answer = await _bounded(ctx, ask, deed)
-    except FhirError as refusal:
-        ctx.unaudited.append(_entry(ctx, ask, refusal.status))
-        if refusal.status == TooCostly.status:
-            refusal.parameters = known_names(ctx.told or ask.query)
+    except Exception as error:
+        refusal = error if isinstance(error, FhirError) else translated(error)
+        if refusal is not None:
+            ctx.unaudited.append(_entry(ctx, ask, refusal.status))
+            if refusal.status == TooCostly.status:
+                refusal.parameters = known_names(ctx.told or ask.query)
         raise
     if not answer.audited:
         ctx.unaudited.append(_entry(ctx, ask, answer.status))

@@ -10,28 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from models.document import parse
 from models.errors import Forbidden, Issue, Unprocessable
 from models.principal import ClientKind
 from service import intake, references
+from service.access import decide
 from service.access.labels import must_be_kept_apart
 from service.access.organization import require_own
 from service.kat import prescription
 from service.kat.elements import child, children
-from service.kat.facts import gather, granted
+from service.kat.facts import gather, granted, identifiers_referred
 from service.kat.finding import Finding
 from service.kat.identifiers import check_practitioner
 from service.kat.subject import patient_of
+from service.references import Sought
 from service.search.summary import SUBSETTED
 
 if TYPE_CHECKING:
     from service.context import Context
     from service.interaction import Version
     from service.kat.facts import Facts
-    from service.references import Sought
 
 
 _PRACTITIONERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
@@ -151,7 +152,35 @@ async def _looked_up(ctx: Context, draft: Draft, sought: Sought) -> _Judged:
         pending=ctx.pending,
         references=sought,
     )
-    return _of_prescription(ctx, draft, facts, facts.existing)
+    return _of_prescription(ctx, draft, await _seen(ctx, draft, facts, sought), facts.existing)
+
+
+async def _seen(ctx: Context, draft: Draft, facts: Facts, sought: Sought) -> Facts:
+    """Leave out patients whom an identifier finds and the writer may not see, unless it named them before.
+
+    A rule would tell that they are here, and whether a name or a birth date is theirs.
+    """
+    hidden = decide.hidden(ctx.principal, base_url=ctx.settings.base_url)
+    if "Patient" not in hidden or _identifies_as_before(draft):
+        return facts
+    asked = sought.keys | ctx.pending.keys()
+    found = [key for key in facts.resources if key.startswith("Patient/") and key not in asked]
+    if not found:
+        return facts
+    ids = [key.removeprefix("Patient/") for key in found]
+    seen = await references.existing(ctx, Sought({"Patient": ids}, hidden=hidden))
+    unseen = set(found) - seen
+    return replace(facts, resources={key: one for key, one in facts.resources.items() if key not in unseen})
+
+
+def _identifies_as_before(draft: Draft) -> bool:
+    if draft.previous is None or draft.previous.body is None:
+        return False
+    now, before = (
+        identifiers_referred(document, child(document, "subject"))
+        for document in (draft.document, parse(draft.previous.body.encode()))
+    )
+    return now == before
 
 
 def _own_findings(ctx: Context, draft: Draft) -> list[Finding]:

@@ -10,7 +10,8 @@
     audited  the audit record of this very write
 
 Each part selects FROM the parts before it, so that a lost claim, a stale version or the loss of what is
-referred to stores nothing at all and the statement returns no row. Texts are built from the tables' own
+referred to stores nothing at all and the statement returns no row. Only the claim of a stale version would
+stay: an update that claims is rolled back (``service/write.py``). Texts are built from the tables' own
 column names, never from input, and kept; values travel as parameters.
 
 Why the clock: a reader of changes stops before the first transaction under way. That loses nothing only if
@@ -30,6 +31,8 @@ from sqlmodel import SQLModel
 
 from models.document import serialize
 from models.resource import table_name
+from service.access.decide import GUARDED
+from service.search.links import REFERS
 from service.search.registry import parameters as search_parameters
 from service.search.values import ALWAYS, NEVER
 
@@ -100,6 +103,8 @@ class Shape:
     """What distinguishes one write statement of a type from another.
 
     ``refers`` are the types of what must be there, each with whether it is one resource only.
+    ``contained`` tells that the version before may have held contained resources, whose names and dates are
+    indexed with it.
     """
 
     resource_type: str
@@ -110,6 +115,7 @@ class Shape:
     indexes: tuple[str, ...]
     refers: tuple[tuple[str, bool], ...] = ()
     keeps: bool = False
+    contained: bool = False
 
 
 @cache
@@ -125,7 +131,7 @@ def type_columns(resource_type: str) -> tuple[tuple[str, str], ...]:
 
 @cache
 def index_tables(resource_type: str) -> tuple[str, ...]:
-    """List the index tables in which resources of a type may have rows."""
+    """List the index tables in which resources of a type have rows of their own."""
     stores = {one.store for one in search_parameters(resource_type).values()}
     held = {_STORED_IN[store] for store in stores & _STORED_IN.keys()} | {"index_text"}
     return tuple(table for table in INDEX_COLUMNS if table in held)
@@ -176,7 +182,8 @@ def write_statement(shape: Shape) -> str:
     parts.append(_row(p, columns, shape, source))
     parts.append(_history(p, shape))
     if not shape.creates:
-        parts.extend(_old_rows(p, shape.resource_type, index_tables(shape.resource_type)))
+        tables = tuple(INDEX_COLUMNS) if shape.contained else index_tables(shape.resource_type)
+        parts.extend(_old_rows(p, shape.resource_type, tables))
     parts.extend(_indexes(parameters, p, shape))
     if shape.keeps:
         parts.append(_kept(parameters, p, shape))
@@ -268,6 +275,9 @@ def _row(p: dict[str, str], columns: dict[str, str], shape: Shape, source: str) 
     SELECT {p["id"]}, {", ".join(values.values())} FROM {source} ON CONFLICT DO NOTHING RETURNING patient)"""  # noqa: S608
     if shape.deletes:  # whose record it was stays known, so that the tombstone is shown to the same people
         values["patient"] = f"coalesce({table}.patient, {values['patient']})"
+        if shape.resource_type == GUARDED:
+            kept = f"SELECT t FROM unnest({table}.terms) t WHERE starts_with(t, '{REFERS}')"  # noqa: S608
+            values["terms"] = f"{values['terms']} || ARRAY({kept})"
     changes = ", ".join(f"{_quoted(name)} = {value}" for name, value in values.items())
     return f"""stored AS (UPDATE {table} SET {changes} FROM {source}
     WHERE {table}.id = {p["id"]} AND {table}.version = {p["version"]} - 1

@@ -55,7 +55,8 @@ class Change:
     """One version to be stored. ``version`` is the new one; 1 is a creation.
 
     ``document`` None is a deletion. ``method`` is the HTTP method that history will show. ``refers`` are
-    the ids, by type, of what must be there and stay there until the version is stored.
+    the ids, by type, of what must be there and stay there until the version is stored. ``contained`` is
+    False where the version before is known to hold no contained resource.
     """
 
     resource_type: str
@@ -66,6 +67,7 @@ class Change:
     extracted: Extracted | None = None
     claim: Claim | None = None
     refers: dict[str, list[str]] = field(default_factory=dict)
+    contained: bool = True
 
 
 _INTERACTION = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -93,6 +95,7 @@ async def write(ctx: Context, change: Change) -> Version:
         indexes=tuple(indexes),
         refers=tuple((name, len(ids) == 1) for name, ids in change.refers.items()),
         keeps=bool(text.kept),
+        contained=change.contained and change.version > 1,
     )
     values: list[Any] = [change.id, change.version, change.method, ctx.actor, text.head, text.marked_tail]
     values += [ctx.request_id, ctx.principal.client_id, ctx.principal.user]
@@ -110,6 +113,11 @@ async def write(ctx: Context, change: Change) -> Version:
     at = await _send(ctx, shape, values)
     body = None if change.document is None else f"{text.head}{instant(at)}{text.tail}"
     return Version(change.resource_type, change.id, change.version, at, body, change.method)
+
+
+def contains(version: Version | None) -> bool:
+    """Tell whether a stored version may hold contained resources: no text in it looks like the member."""
+    return version is not None and '"contained":' in (version.body or "")
 
 
 async def _send(ctx: Context, shape: Shape, values: list[Any]) -> datetime:

@@ -262,7 +262,8 @@ async def _replace(
         if ctx.stamp is not None:
             await store.hold(ctx, previous)
         return Answer(200, previous)
-    change = replace(change, claim=await _new_claim(ctx, change, previous))
+    claim, contained = await _new_claim(ctx, change, previous), store.contains(previous)
+    change = replace(change, claim=claim, contained=contained)
     created = previous is None or previous.body is None
     return Answer(201 if created else 200, await _write(ctx, change, permission, previous), audited=True)
 
@@ -299,7 +300,9 @@ async def delete(ctx: Context, ask: Interaction) -> Answer:
         if previous is None or previous.body is None:
             return Answer(204)
         await rules.may_delete(ctx, ask.resource_type, previous)
-        change = Change(ask.resource_type, ask.id, previous.version + 1, "DELETE")
+        change = Change(
+            ask.resource_type, ask.id, previous.version + 1, "DELETE", contained=store.contains(previous)
+        )
         async with store.transaction(ctx):
             stored = await store.write(ctx, change)
             await integrity.after_deletion(ctx, ask.resource_type, ask.id)
@@ -363,13 +366,18 @@ async def _write(ctx: Context, change: Change, permission: Permission, previous:
 
 
 async def _inside(ctx: Context, change: Change, permission: Permission) -> Version:
-    """Store a change; under a granular scope only when the new version is inside that scope too."""
-    if permission.unrestricted:
+    """Store a change; under a granular scope only when the new version is inside that scope too.
+
+    An identifier is claimed before it is known whether the version is stale: in a transaction, so that who
+    loses the race leaves no claim behind. A creation under a new id cannot be stale.
+    """
+    if permission.unrestricted and (change.claim is None or change.method == "POST"):
         return await store.write(ctx, change)
     async with store.transaction(ctx):
         stored = await store.write(ctx, change)
-        await store.flush(ctx)
-        await read.require_inside(ctx, change.resource_type, change.id, permission)
+        if not permission.unrestricted:
+            await store.flush(ctx)
+            await read.require_inside(ctx, change.resource_type, change.id, permission)
         return stored
 
 

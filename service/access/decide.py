@@ -88,7 +88,7 @@ def readable(principal: Principal, resource_type: str, *, base_url: str) -> Perm
     return _permission(principal, "r", resource_type, base_url)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def hidden(principal: Principal, *, base_url: str) -> Mapping[str, tuple[Criterion, ...]]:
     """Return, by type, what must hold for rows that a caller may refer to; no types of which all are seen.
 
