@@ -86,7 +86,7 @@ async def _answered(request: Request) -> Response:
         return wire.options(methods(scope["path"][len(PREFIX) :]))
     target = interpret(scope["method"], scope["path"][len(PREFIX) :])
     state = scope["state"]
-    state["route"] = f"{target.title} {target.resource_type}"
+    state["route"] = f"{target.title} {target.resource_type}".rstrip()
     query = _pairs(scope["query_string"])
     named = dict(query)
     state["manner"] = _manner(target, request.method, headers, named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import timeout
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from api import deps
@@ -37,6 +37,8 @@ async def form_body(request: Request) -> bytes | Response:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     return refusal(413, f"The form is larger than {MAX_BODY_BYTES} bytes.")
+    except ClientDisconnect:
+        return refusal(400, "The form ended before it was whole.")
     except TimeoutError:
         late = refusal(408, "The form took too long to arrive.")
         late.headers["Connection"] = "close"

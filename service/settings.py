@@ -128,7 +128,8 @@ def _log_level(text: str) -> str:
 
 def _origin(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    more = parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or more:
         raise _NotUnderstoodError("expected an origin such as https://fhir.example.org")
     return text.rstrip("/")
 

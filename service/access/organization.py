@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from models.errors import Forbidden
+from models.errors import Forbidden, Issue
 from models.principal import ClientKind
 from service.kat.elements import child, text
 from service.references import links, local
@@ -94,7 +94,15 @@ async def require_own(
         for document in documents:
             own = own and await _leads_to(ctx, organization, list(_authors(ctx, resource_type, document)))
     if not own:
-        raise Forbidden("A prescriber's client writes only what its own organization answers for.")
+        raise _not_answered_for(resource_type)
+
+
+def _not_answered_for(resource_type: str) -> Forbidden:
+    told = "A prescriber's client writes only what its own organization answers for."
+    if resource_type != "MedicationRequest":
+        return Forbidden(told)
+    place = "MedicationRequest.requester"
+    return Forbidden(issues=[Issue("forbidden", f"RX-6: {told}", place, rule="RX-6")])
 
 
 async def _employs(ctx: Context, organization: str, roles: list[dict[str, Any]]) -> bool:

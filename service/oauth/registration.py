@@ -184,7 +184,7 @@ def _authentication(metadata: ClientMetadata) -> str:
     }
     chosen = [way for way, wanted in ways.items() if wanted]
     if len(chosen) != 1:
-        raise InvalidRegistration("Choose exactly one of jwks, jwks_uri, secret and public.")
+        raise InvalidRegistration("Choose exactly one of a key set, its address, a secret and public.")
     return chosen[0].split()[0]
 
 

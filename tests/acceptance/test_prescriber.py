@@ -122,12 +122,12 @@ REFUSED: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
     "a therapist as requester": (
         {"requester": {"reference": "PractitionerRole/role-th"}},
         403,
-        ("forbidden", ""),
+        ("RX-6", "MedicationRequest.requester"),
     ),
     "a requester of another organization": (
         {"requester": {"reference": "PractitionerRole/role-np"}},
         403,
-        ("forbidden", ""),
+        ("RX-6", "MedicationRequest.requester"),
     ),
 }
 

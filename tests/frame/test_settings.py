@@ -22,6 +22,7 @@ from service.settings import Settings, SettingsError
         ("KAT_BASE_URL", "fhir.example.org", "expected an origin such as https://fhir.example.org"),
         ("KAT_BASE_URL", "ftp://example.org", "expected an origin such as https://fhir.example.org"),
         ("KAT_BASE_URL", "https://example.org/?a=1", "expected an origin such as https://fhir.example.org"),
+        ("KAT_BASE_URL", "https://example.org/fhir", "expected an origin such as https://fhir.example.org"),
         ("KAT_DATABASE_URL", "mysql://host/db", "expected postgresql://user:password@host:port/database"),
         ("KAT_TELEHEALTH_FLEXIBILITY_END", "soon", "the value is not understood"),
     ],
