@@ -1,4 +1,4 @@
-"""Whoever hangs up within a form makes a mistake of their own: no failure of the server is logged or counted."""
+"""Whoever hangs up within a form makes a mistake of their own: no failure is logged or counted."""
 
 from __future__ import annotations
 
