@@ -157,10 +157,11 @@ class Expression:
 
     def comparison(self) -> Criterion:
         """Read ``path operator value``."""
+        if self.at in self.comparisons:  # behind a reference, read for one more type
+            self.reader.spent.hop("")
         self.comparisons.add(self.at)
         if len(self.comparisons) > MAX_COMPARISONS:
             raise BadRequest(f"A _filter of more than {MAX_COMPARISONS} comparisons is not supported.")
-        self.reader.spent.hop("")
         path, operator = self.take(PATH), self.take(WORD)
         value = self.value()
         if operator == "ne":

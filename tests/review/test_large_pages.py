@@ -2,7 +2,17 @@
 
 import base64
 
+import harness
+import pytest
+
 NOTE = base64.b64encode(b"x" * 6_000_000).decode()
+
+
+@pytest.fixture(scope="module")
+def server(databases):
+    """A server whose pages nobody else has to share with large notes."""
+    with harness.serving(databases) as running:
+        yield running
 
 
 def note(patient, number):
