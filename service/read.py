@@ -125,8 +125,9 @@ async def search_system(ctx: Context, ask: Interaction) -> Answer:
     given.require(asked.lead.used)
     require_operator(ctx, explains=asked.lead.explain)
     narrow = decide.visible(ctx.principal, base_url=base_url)
-    async with ctx.connected(keeps_plan=across.keeps_plan(asked, narrow)) as connection:
-        page = await across.search(connection, asked, narrow, now=ctx.now())
+    kept = across.keeps_plan(asked, narrow)
+    async with ctx.connected(keeps_plan=kept) as connection:
+        page = await across.search(connection, asked, narrow, now=ctx.now(), kept=kept)
     if asked.lead.explain:
         sql, _ = across.statement(asked, narrow, now=ctx.now())
         criteria = [AllOf(tuple(one.criteria)) for one in asked.queries]

@@ -157,9 +157,9 @@ def order(queries: Sequence[Query]) -> bool | None:
 
 
 async def search(
-    connection: Connection, asked: Across, narrow: Narrow, *, now: datetime | None = None
+    connection: Connection, asked: Across, narrow: Narrow, *, now: datetime | None = None, kept: bool = False
 ) -> Page:
-    """Run the search and shape its page.
+    """Run the search and shape its page; ``kept`` says that its plan is, see ``keeps_plan``.
 
     Raises:
         TooCostly: the database gave up on it, or a page would include too many resources.
@@ -172,7 +172,7 @@ async def search(
         if lead.counts_only:
             return Page(total=total)
         sql, arguments = statement(asked, narrow, now=now)
-        async with planned_once(connection, kept=keeps_plan(asked, narrow)):
+        async with planned_once(connection, kept=kept):
             records = await connection.fetch(sql, *arguments) if sql else []
         page = paged(asked, records, total)
         fresh = await run.step(connection, lead.includes, narrow, page.rows, now=now)

@@ -244,7 +244,7 @@ async def test_a_kept_plan_is_used_from_the_start_and_changes_no_setting(
         if in_transaction:
             await outer.start()
         for _ in range(3):
-            found = await across.search(connection, of_a_patient(), everything)
+            found = await across.search(connection, of_a_patient(), everything, kept=True)
             assert found.rows == ()
         assert await connection.fetchval("SHOW plan_cache_mode") == "auto"
         plans = await connection.fetchrow(
